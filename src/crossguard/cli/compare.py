@@ -97,7 +97,7 @@ def _entry(name: str, data: Path | None, policy: str, split: str | None, resampl
 def _grid(rows: Sequence[Compared], keys: Sequence[str]) -> Grid:
     from rich.text import Text
 
-    from crossguard.evaluation.comparison import winners
+    from crossguard.evaluation.comparison import chance_of, winners
     from crossguard.evaluation.terminal import INTERVALS, Grid, cell
     from crossguard.evaluation.titles import brief
 
@@ -115,7 +115,8 @@ def _grid(rows: Sequence[Compared], keys: Sequence[str]) -> Grid:
                 text.stylize("bold", 0, len(estimate.short))
             difference = row.differences.get(key)
             if difference is not None and difference.value.value is not None:
-                text.append(f"\n{difference.value.value:+.3f} p={difference.p:.3f}", style="cyan")
+                chance = chance_of(difference).replace(" ", "")
+                text.append(f"\n{difference.value.value:+.3f} {chance}", style="cyan")
             cells.append(text)
         speed = Text("" if row.throughput is None else f"{row.throughput:,.0f}")
         grid.row(row.name, *cells, speed)

@@ -17,7 +17,7 @@ from crossguard.errors import PostError, TableError
 # As pandas and spreadsheets write them.
 _YES_OR_NO: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 _UNKNOWN: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a"})
-_DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,0")
+_DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,00?|\d,\d+e-\d+", re.IGNORECASE)
 # Of cells that are no shares.
 _SHOWN_CELLS: Final = 3
 _SHOWN_CHARACTERS: Final = 40
@@ -71,8 +71,7 @@ def _share(value: Any) -> float | None:
     if isinstance(value, str):
         word = value.strip().lower()
         value = None if word in _UNKNOWN else _YES_OR_NO.get(word, value)
-        if _DECIMAL_COMMA.fullmatch(word):
-            value = word.replace(",", ".")
+    value = with_point(value)
     if value is None:
         return math.nan
     try:
@@ -80,6 +79,20 @@ def _share(value: Any) -> float | None:
     except (OverflowError, TypeError, ValueError):
         return None
     return share if 0 <= share <= 1 or math.isnan(share) else None
+
+
+def with_point(value: Any) -> Any:
+    """Returns a share that was written with a decimal comma with a point; the rest as it is."""
+    is_share = isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip())
+    return value.replace(",", ".") if is_share else value
+
+
+def names_in(value: Any) -> list[str]:
+    """Returns what a cell names: nothing where it is empty or says that nobody knows, and each item of a list."""
+    if isinstance(value, list | tuple):
+        return [name for item in value for name in names_in(item)]
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else written(value)).strip()
+    return [] if value is None or text.lower() in _UNKNOWN else [text]
 
 
 def as_text(value: Any, column: str) -> str:

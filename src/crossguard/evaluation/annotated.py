@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.cells import Shares
+from crossguard.data.cells import Shares, names_in
 from crossguard.data.columns import Columns, plain_name
 from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
@@ -179,12 +179,12 @@ def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator
     """Yields the posts of a split and their numbers; every row of the table must be readable."""
     splits, found = set[str](), False
     for number, post in enumerate(readable(open_posts(path, builder), path), start=1):
-        own = str(post.extra.get(SPLIT))
+        own = ", ".join(names_in(post.extra.get(SPLIT)))
         splits.add(own)
         if split is None or own == split:
             found = True
             yield number, post
-    if not found and splits == {"None"}:
+    if not found and splits == {""}:
         raise TableError(f"'{path}' has no column '{SPLIT}', by which --split chooses. Leave --split out for all rows.")
     if not found and splits:
         raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split or '', sorted(splits))}")

@@ -170,8 +170,12 @@ def describe(difference: Difference) -> str:
     if estimate.value is None:
         return f"difference undefined: {estimate.reason}"
     interval = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]"
-    sign = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"  # noqa: PLR2004 - what three decimals show
-    return f"{estimate.value:+.3f}{interval}, {sign}"
+    return f"{estimate.value:+.3f}{interval}, {chance_of(difference)}"
+
+
+def chance_of(difference: Difference) -> str:
+    """Returns the p of a difference in words."""
+    return "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"  # noqa: PLR2004 - what three decimals show
 
 
 def _row(run: Run | Compared, first: Run | Compared, resampling: tuple[int, int], keys: Sequence[str]) -> Compared:

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,8 @@ def text_key(post: Post) -> str:
 
 
 def duplicate_groups(posts: Sequence[Post]) -> NDArray[np.int64]:
-    """Returns a number per post, (n,), that posts with the same words share."""
-    contents = [_content(post) for post in posts]
+    """Returns a number per post, (n,), that posts with the same words share, or without words with the same image."""
+    contents = [_content(post) or f"#{place}" for place, post in enumerate(posts)]
     # NumPy's arrays of text take for every post as much memory as the longest one needs.
     numbers = {content: number for number, content in enumerate(sorted(set(contents)))}
     return np.array([numbers[content] for content in contents], dtype=np.int64)
@@ -41,7 +42,7 @@ def sketch(posts: Iterable[Post]) -> list[str]:
 
     Small enough to travel with a policy, it tells later how many posts of another table are among these.
     """
-    return sorted({_hash(post) for post in posts})[:SKETCH_SIZE]
+    return sorted({_hash(content) for post in posts if (content := _content(post))})[:SKETCH_SIZE]
 
 
 def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -67,7 +68,7 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
     """
     known = set(fingerprint)
     complete = len(fingerprint) < SKETCH_SIZE
-    hashes = [_hash(post) for post in posts]
+    hashes = [_hash(content) for post in posts if (content := _content(post))]
     inside = [entry for entry in hashes if complete or entry <= fingerprint[-1]] if known else []
     if not inside:
         return Overlap(0, 0, 0.0, 0.0)
@@ -106,8 +107,22 @@ def _likeness(post: Post) -> Likeness | None:
 
 
 def _content(post: Post) -> str:
-    return text_key(post) or f"id:{post.id}"
+    """Returns what makes a post the same as another: its words, else its image, else its signs; empty without any.
+
+    Never its id, which in tables without ids is the number of its line.
+    """
+    return text_key(post) or _image_key(post) or f"{post.text} {post.image_text}".strip()
 
 
-def _hash(post: Post) -> str:
-    return hashlib.sha256(_content(post).encode()).hexdigest()[:12]
+def _image_key(post: Post) -> str:
+    content = post.image
+    if isinstance(content, str | Path):
+        try:
+            content = Path(content).read_bytes()
+        except (OSError, ValueError):  # missing, or a URL
+            return ""
+    return f"image:{hashlib.sha256(content).hexdigest()}" if isinstance(content, bytes) else ""
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:12]

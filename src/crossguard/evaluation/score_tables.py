@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.data.cells import with_point
 from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED
 from crossguard.data.digests import digest, is_other
@@ -90,10 +91,12 @@ def score_labels(path: Path | str, columns: Iterable[str]) -> tuple[str, ...]:
             break
     found = tuple(name for name in scored if name in known)
     if not found:
+        shared = [(name, value) for name, value in first.items() if name in known and name not in FIXED]
+        others = (f" The first of '{name}' is {value!r}." for name, value in shared)
         raise TableError(
             f"'{path}' has no scores for a label of the posts. "
             f"It has: {', '.join(first) or 'no post with scores'}. They have: {', '.join(known)}. "
-            "A score is a number from 0 to 1."
+            f"A score is a number from 0 to 1.{next(others, '')}"
         )
     return found
 
@@ -299,12 +302,12 @@ def unpack_texts(packed: NDArray[Any]) -> list[str]:
 def _score(value: Any, id_: str, name: str) -> float:
     if not _is_score(value):
         raise TableError(f"Post '{id_}': the score of '{name}' must lie in [0, 1], and is {value!r}.")
-    return float(value)
+    return float(with_point(value))
 
 
 def _is_score(value: Any) -> bool:
     try:
-        return 0 <= float(value) <= 1
+        return 0 <= float(with_point(value)) <= 1
     except (TypeError, ValueError):
         return False
 

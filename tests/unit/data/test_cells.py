@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from crossguard.data.cells import Shares, as_text
+from crossguard.data.cells import Shares, as_text, names_in
 from crossguard.errors import PostError, TableError
 
 
@@ -26,7 +26,7 @@ def test_an_empty_cell_of_a_label_is_unknown(cell: Any) -> None:
     ("cell", "share"),
     [
         *((0, 0.0), (True, 1.0), ("1", 1.0), ("0.33", 0.33), ("True", 1.0), ("FALSE", 0.0), ("yes", 1.0), ("No", 0.0)),
-        *(("0,33", 0.33), ("1,0", 1.0)),
+        *(("0,33", 0.33), ("1,0", 1.0), ("1,00", 1.0), (" 2,5E-05 ", 2.5e-5)),
     ],
 )
 def test_a_cell_of_a_label_is_a_share_of_annotators(cell: Any, share: float) -> None:
@@ -78,3 +78,17 @@ def test_what_ids_often_are_is_written_out(cell: Any, text: str) -> None:
 def test_bytes_that_are_no_text_are_told() -> None:
     with pytest.raises(PostError, match="'text' must be a text, not bytes"):
         as_text(b"\xff", "text")
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        (" Women ", ["Women"]),
+        *((nothing, []) for nothing in (None, "", "NaN", "n/a", math.nan, [], ["", None])),
+        (["women", "gay "], ["women", "gay"]),
+        (1.0, ["1"]),
+        (True, ["True"]),
+    ],
+)
+def test_what_a_cell_names(cell: Any, names: list[str]) -> None:
+    assert names_in(cell) == names

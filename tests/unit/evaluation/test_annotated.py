@@ -63,6 +63,8 @@ def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
     assert [post.id for post in read_posts(path, "val")] == ["1"]
     with pytest.raises(TableError, match=r"no row of split 'vall'. Did you mean 'val'\?"):
         read_annotated(path, LABELS, split="vall")
+    path.write_text("text,racist,split\na,1,test\nb,1,test \nc,0, test\nd,0,\n")
+    assert len(read_annotated(path, LABELS, split="test")) == 3
     path.write_text("text,racist\na,1\n")
     with pytest.raises(TableError, match="has no column 'split'"):
         read_annotated(path, LABELS, split="val")

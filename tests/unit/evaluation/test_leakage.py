@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +83,18 @@ def test_posts_with_the_same_words_are_one_group_and_posts_without_words_none() 
     groups = duplicate_groups(posts).tolist()
     assert groups[0] == groups[2]
     assert len(set(groups)) == 4
+
+
+def test_posts_without_letters_are_known_by_their_image_or_signs_and_never_by_their_ids(tmp_path: Path) -> None:
+    for name, content in (("a.png", b"one"), ("b.png", b"two"), ("c.png", b"one")):
+        (tmp_path / name).write_bytes(content)
+    first, second, copy = (Post("line-2", image=tmp_path / f"{name}.png") for name in "abc")
+    missing = Post("line-2", image="https://a.example/x.png")
+    assert overlap(sketch([first]), [second, missing]).share == 0
+    assert overlap(sketch([first]), [replace(copy, id="9"), second]).share == 0.5
+    assert overlap(sketch([replace(first, image=b"one")]), [first]).share == 1
+    assert overlap(sketch([Post("1", "\U0001f600")]), [Post("1", "\U0001f622"), Post("2", "\U0001f600")]).share == 0.5
+    assert len(set(duplicate_groups([first, second, copy, missing, missing]))) == 4
 
 
 def test_one_long_post_costs_memory_once() -> None:

@@ -62,8 +62,16 @@ def test_scores_without_ids_are_not_matched_by_place(tmp_path: Path) -> None:
 
 def test_scores_beyond_one_are_told_from_columns_of_another_name(tmp_path: Path) -> None:
     percent = write(tmp_path, "csv", [{"id": "1", "racist": 25}])
-    with pytest.raises(TableError, match="A score is a number from 0 to 1"):
+    with pytest.raises(TableError, match=r"A score is a number from 0 to 1\. The first of 'racist' is '?25'?\."):
         score_labels(percent, ("id", "racist"))
+
+
+def test_scores_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("id;racist\n1;0,25\n2;5E-3\n3;1,5E-05\n")
+    assert score_labels(path, ("id", "racist")) == ("racist",)
+    given = read_scores([path], ("racist",), ("1", "2", "3"))
+    assert given.scores.ravel().tolist() == [0.25, 0.005, 1.5e-5]
 
 
 def test_decisions_keep_the_flags_that_were_recorded(decisions: Path, tiny: Moderator) -> None:

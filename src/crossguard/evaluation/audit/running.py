@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.__about__ import __version__
-from crossguard.data.cells import Shares
+from crossguard.data.cells import Shares, names_in
 from crossguard.errors import InputError, suggest
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.bias import BiasAudit, audit_groups
@@ -144,9 +144,10 @@ def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDA
         if not cells.wrong:
             found[column] = shares >= 0.5  # noqa: PLR2004 - half of the annotators, as Borkan et al. 2019
             continue
-        for name in sorted({str(value) for value in values if value not in (None, "")}):
+        names = [set(names_in(value)) for value in values]
+        for name in sorted(set().union(*names)):
             group = name if len(columns) == 1 else f"{column}={name}"
-            found[group] = np.array([str(value) == name for value in values])
+            found[group] = np.array([name in own for own in names])
     return found
 
 

@@ -55,6 +55,16 @@ def test_two_columns_may_hold_the_same_names(annotated_posts: Path) -> None:
     }
 
 
+def test_lists_name_several_groups_and_unknown_ones_none(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+    columns = {"target": (["women", "gay"], "women ", "N/A", [])}
+    found = column_groups(replace(annotated, columns=columns), ["target"])
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "women": [True, True, False, False],
+        "gay": [True, False, False, False],
+    }
+
+
 def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) -> None:
     found = audit(tiny, AuditRequest())
     assert [result.sentences for result in found.counterfactuals] == [14]
