@@ -88,6 +88,27 @@ def test_nothing_is_fetched_by_default() -> None:
         asyncio.run(fetcher.fetch("https://media.example.com/a.png", BodyHold(BodyBudget(1000))))
 
 
+Asked = list[tuple[str, bytes]]
+
+
+def answered(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, seconds: float = 0) -> Asked:
+    """Lets every request be answered after some time; returns the host and the target of each, as they come."""
+    asked: Asked = []
+
+    @asynccontextmanager
+    async def stream(_: str, address: httpcore2.URL, headers: dict[str, str]) -> AsyncIterator[None]:
+        asked.append((headers["Host"], address.target))
+        await asyncio.sleep(seconds)
+        yield
+
+    async def content(*_: object) -> bytes:
+        return b"image"
+
+    monkeypatch.setattr(fetcher._pool, "stream", stream)
+    monkeypatch.setattr(fetcher, "_read", content)
+    return asked
+
+
 @pytest.mark.parametrize(
     ("origin", "host"),
     [
@@ -99,20 +120,9 @@ def test_nothing_is_fetched_by_default() -> None:
 )
 def test_the_host_is_named_as_in_the_address(monkeypatch: pytest.MonkeyPatch, origin: str, host: str) -> None:
     fetcher = Fetcher([origin], private=True, timeout_s=1, max_bytes=1000, per_minute=60)
-    asked: list[str] = []
-
-    @asynccontextmanager
-    async def stream(*_: object, headers: dict[str, str]) -> AsyncIterator[None]:
-        asked.append(headers["Host"])
-        yield
-
-    async def content(*_: object) -> bytes:
-        return b"image"
-
-    monkeypatch.setattr(fetcher._pool, "stream", stream)
-    monkeypatch.setattr(fetcher, "_read", content)
+    asked = answered(fetcher, monkeypatch)
     asyncio.run(fetcher.fetch(f"{origin}/a.png", BodyHold(BodyBudget(1000))))
-    assert asked == [host]
+    assert asked == [(host, b"/a.png")]
 
 
 @pytest.mark.parametrize(
@@ -126,36 +136,15 @@ def test_the_host_is_named_as_in_the_address(monkeypatch: pytest.MonkeyPatch, or
 )
 def test_an_address_is_encoded_as_browsers_do(monkeypatch: pytest.MonkeyPatch, path: str, target: bytes) -> None:
     fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
-    asked: list[bytes] = []
-
-    @asynccontextmanager
-    async def stream(_: str, address: httpcore2.URL, **__: object) -> AsyncIterator[None]:
-        asked.append(address.target)
-        yield
-
-    async def content(*_: object) -> bytes:
-        return b"image"
-
-    monkeypatch.setattr(fetcher._pool, "stream", stream)
-    monkeypatch.setattr(fetcher, "_read", content)
+    asked = answered(fetcher, monkeypatch)
     asyncio.run(fetcher.fetch(f"https://media.example.com{path}", BodyHold(BodyBudget(1000))))
-    assert asked == [target]
+    assert asked == [("media.example.com", target)]
 
 
 def test_the_time_of_an_image_begins_when_its_origin_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not while it waits for others of the same origin, of which few are asked for at once."""
     fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
-
-    @asynccontextmanager
-    async def stream(*_: object, **__: object) -> AsyncIterator[None]:
-        await asyncio.sleep(0.15)
-        yield
-
-    async def content(*_: object) -> bytes:
-        return b"image"
-
-    monkeypatch.setattr(fetcher._pool, "stream", stream)
-    monkeypatch.setattr(fetcher, "_read", content)
+    answered(fetcher, monkeypatch, seconds=0.15)
 
     async def fetch_all() -> list[bytes]:
         hold = BodyHold(BodyBudget(1000))
