@@ -98,7 +98,11 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
             return {"item": before.id, "known_already": True}
         row = items.get(tx, items.find(tx, appeal.source, appeal.post).id, lock=True)  # nobody undoes it meanwhile
         if row.state != "decided":
-            raise ReviewError(f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.")
+            earlier = items.earlier_version(tx, appeal.source, appeal.post)
+            told = f" Its earlier version, which is decided, is '{earlier}'." if earlier else ""
+            raise ReviewError(
+                f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.{told}"
+            )
         if row.erased_at is not None:
             raise NotFoundError(f"The content of the post '{appeal.post}' is deleted, so nobody can look at it again.")
         place = {"kind": "appeal", "queue": APPEALS, "state": "open", "received_at": now, "urgency": -now / HOUR}

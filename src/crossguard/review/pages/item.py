@@ -32,8 +32,9 @@ SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting n
 
 def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
     """Shows an item; the form is there while the person holds it."""
+    again = visit.request.query_params.get(AGAIN)
     with visit.console.database.read() as db:
-        row = _seen(visit, db)
+        row = seen(visit, db)
         answers = votes.of(db, row.id)
         cast = [vote for vote in answers if vote.kind == votes.VOTE]
         held = row.claimed_by == visit.person.id and (row.claim_expires_at or 0) > visit.now
@@ -46,6 +47,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "last": undoable(visit, db),
             "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
             "form": visit.form or _taken_back(visit, db),
+            "stayed": votes.count_standing(db, visit.person.id, again) if again else 0,
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
     # A golden item stays in its queue when somebody escalates it, and would show that it is one.
@@ -95,7 +97,7 @@ def _taken_back(visit: Visit, db: Connection) -> dict[str, str]:
 def claim(visit: Visit) -> Response:
     """Claims this very item."""
     with visit.console.database.write(durable=False) as tx:
-        row = _seen(visit, tx)
+        row = seen(visit, tx)
         lease = visit.console.settings.lease_minutes * MINUTE
         if row.claimed_by != visit.person.id:
             refuse_over_limit(visit, tx)
@@ -125,7 +127,7 @@ def vote(visit: Visit) -> Response:
         ballot = visit.console.ballot(visit.form)
         submission = _submission(visit)
         with visit.console.database.write() as tx:
-            row = _seen(visit, tx)
+            row = seen(visit, tx)
             if others := _chosen(visit, tx, row):
                 items.lock(tx, table.c.id.in_((row.id, *others)))
             for item in (row.id, *others):
@@ -162,7 +164,7 @@ def _pass_on(visit: Visit, kind: str) -> Response:
     said = {"reason": reason, "comment": comment, "submission": _submission(visit)}
     try:
         with visit.console.database.write() as tx:
-            row = _seen(visit, tx)
+            row = seen(visit, tx)
             votes.pass_on(tx, row.id, visit.person, kind, now=visit.now, **said)
             return next_after(visit, tx, row)
     except ClaimLostError as error:
@@ -182,7 +184,7 @@ def undo(visit: Visit) -> Response:
 def explanation(visit: Visit) -> Response:
     """Shows which words move the score; not before a blind vote."""
     with visit.console.database.read() as db:
-        row = _seen(visit, db)
+        row = seen(visit, db)
         own = [vote for vote in votes.standing(db, row.id) if vote.person == visit.person.id]
     if _is_hidden(visit, row, own):
         raise NotAllowedError("This item is judged blind: nothing about the model is shown before your answer.")
@@ -211,7 +213,7 @@ def _thumbnail(jpeg: bytes) -> bytes:
         return to_jpeg(image, THUMBNAIL)
 
 
-def _seen(visit: Visit, db: Connection) -> Any:
+def seen(visit: Visit, db: Connection) -> Any:
     """Returns the item if the person may see it; golden items look like others, so they are not found by number."""
     row, person = items.get(db, visit.item), visit.person
     if not person.sees(row.queue):

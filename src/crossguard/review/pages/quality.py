@@ -17,11 +17,12 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.export import SUFFIXES, export
+from crossguard.review.pages.item import seen
 from crossguard.review.pages.templating import moment
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.quality import agreement, model, reading
 from crossguard.review.resolution import VALUES, Answer
-from crossguard.review.settings import MAIN
+from crossguard.review.settings import APPEALS, ESCALATED, MAIN
 from crossguard.review.store import deliveries, items, listing, log, votes
 from crossguard.review.store.schema import DAY
 from crossguard.review.store.schema import items as table
@@ -112,14 +113,14 @@ def _kappa(pairs: Mapping[str, Mapping[int, Sequence[tuple[bool, bool]]]], perso
 def reopen(visit: Visit) -> Response:
     """Takes back all votes on an item, so that it is decided anew by others or the same."""
     with visit.console.database.write() as tx:
-        votes.clear(tx, visit.item, visit.person, visit.now)
+        votes.clear(tx, seen(visit, tx).id, visit.person, visit.now)
     return visit.go(f"/items/{visit.item}")
 
 
 def make_golden(visit: Visit) -> Response:
     """Copies a decided item as a golden one with its outcome as the known answer."""
     with visit.console.database.write() as tx:
-        row = items.get(tx, visit.item)
+        row = seen(visit, tx)
         if row.outcome is None or row.erased_at is not None:
             raise ReviewError("Only a decided item whose content is still there can become a golden item.")
         if row.appeal_of is not None:  # by its id, neither who decided the post nor a golden item of it is found
@@ -139,8 +140,14 @@ def _copy(tx: Connection, row: Any, now: float) -> None:
         if value != VALUES[Answer.UNSURE]  # nobody is right or wrong where the answer itself was open
     }
     expected = {"action": row.outcome["action"], "labels": answers}
-    place = {"kind": "gold", "queue": MAIN, "state": "gold", "blind": row.blind}
+    place = {"kind": "gold", "queue": _first_queue(tx, row), "state": "gold", "blind": row.blind}
     items.copy(tx, row, **place, received_at=now, expected=expected)
+
+
+def _first_queue(tx: Connection, row: Any) -> str:
+    """Returns the queue in which people meet posts such as this one, before somebody escalates them."""
+    been = [row.queue, *(vote.queue for vote in votes.of(tx, row.id) if vote.kind == votes.ESCALATE)]
+    return next((queue for queue in been if queue not in (APPEALS, ESCALATED)), MAIN)
 
 
 def read_log(visit: Visit) -> Response:

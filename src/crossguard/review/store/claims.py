@@ -48,6 +48,13 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "likeness": items.c.likeness == asked("likeness"),
 }
 _ABOUT_THE_MODEL: Final = {"label", "score_from", "score_to"}
+_waiting = items.alias("waiting")
+# Perhaps only golden items have the source of one, so it passes for any source of which something waits in the queue.
+_GOLDEN_CONDITIONS: Final = _CONDITIONS | {
+    "source": sa.exists().where(
+        _waiting.c.queue == asked("queue"), _waiting.c.state == OPEN, _waiting.c.source == asked("source")
+    )
+}
 
 
 def ordering(order: str) -> list[sa.ColumnElement[Any]]:
@@ -56,13 +63,14 @@ def ordering(order: str) -> list[sa.ColumnElement[Any]]:
     return [column.desc() if descending else column, items.c.id]
 
 
-def conditions(filters: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
+def conditions(filters: tuple[str, ...], state: str = OPEN) -> list[sa.ColumnElement[bool]]:
     """Returns what a query must add to its WHERE for these filters; `values_of` has the values.
 
     Who asks for a label or a score learns it of what is found, so items that are judged blind are not found then.
     """
     seen = [] if _ABOUT_THE_MODEL.isdisjoint(filters) else [items.c.blind.is_(False)]
-    return [_CONDITIONS[name] for name in filters] + seen
+    known = _GOLDEN_CONDITIONS if state == GOLD else _CONDITIONS
+    return [known[name] for name in filters] + seen
 
 
 def values_of(filters: Filters) -> dict[str, Any]:
@@ -125,10 +133,10 @@ _CLAIM: Final = _take(sa.and_(items.c.id == _ITEM, sa.or_(_MINE, sa.and_(items.c
 
 
 @cache
-def _claim_first(order: str, filters: tuple[str, ...]) -> sa.Update:
+def _claim_first(order: str, filters: tuple[str, ...], state: str) -> sa.Update:
     pick = (
         sa.select(items.c.id)
-        .where(items.c.queue == asked("queue"), items.c.state == asked("state"), _FREE, *conditions(filters))
+        .where(items.c.queue == asked("queue"), items.c.state == state, _FREE, *conditions(filters, state))
         .order_by(*ordering(order))
         .limit(1)
         .with_for_update(skip_locked=True)  # PostgreSQL: rows that another claim is taking are passed over
@@ -157,8 +165,8 @@ def claim_next(
     Items that the person has decided, skipped or escalated do not come again; nor do appeals against own decisions.
     """
     filters = filters or {}
-    values = {"asked_queue": queue, "asked_state": state, "person": person, "now": now, "until_": now + lease_s}
-    statement = _claim_first(order, tuple(filters))
+    values = {"asked_queue": queue, "person": person, "now": now, "until_": now + lease_s}
+    statement = _claim_first(order, tuple(filters), state)
     found: int | None = tx.execute(statement, values | values_of(filters)).scalar_one_or_none()
     return found
 

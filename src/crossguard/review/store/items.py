@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, true
+from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, insert, literal, select, true
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store.claims import DECIDED, OF_POSTS
@@ -84,6 +84,14 @@ def find(db: Connection, source: str, external: str) -> Any:
     if row is None:
         raise NotFoundError(f"The source '{source}' has sent no post '{external}'.")
     return row
+
+
+def earlier_version(db: Connection, source: str, external: str) -> str | None:
+    """Returns the id of the newest decided version of a post from before it was edited; None without one."""
+    named = items.c.external == literal(f"{external}#").concat(cast(items.c.id, String))
+    which = (items.c.source == source, named, items.c.kind.in_(OF_POSTS), items.c.state == DECIDED)
+    found = select(items.c.external).where(*which, items.c.erased_at.is_(None)).order_by(items.c.id.desc())
+    return db.execute(found.limit(1)).scalar_one_or_none()
 
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:

@@ -46,7 +46,10 @@ _OTHER_APPEALS: Final = _FREE.where(
 )
 _SAME: Final = votes.alias()
 _TOGETHER: Final = (
-    select(func.count()).where(_SAME.c.submission == votes.c.submission).scalar_subquery().label("together")
+    select(func.count())
+    .where(_SAME.c.submission == votes.c.submission, _SAME.c.undone_at.is_(None))
+    .scalar_subquery()
+    .label("together")
 )
 _RECENT: Final = (
     select(votes, items.c.text, items.c.image_text, _TOGETHER)
@@ -137,8 +140,8 @@ def seen_today(db: Connection, person: int, now: float) -> int:
 def recent(db: Connection, person: int, *, before: tuple[float, int] | None = None, limit: int = 50) -> Sequence[Any]:
     """Returns a person's answers that stand, the newest first: each with its item's words.
 
-    `together` is the number of items that were answered at once; `before`, `decided_at` and `id` of the answer after
-    which to go on.
+    `together` is the number of items that were answered at once, without what was taken back; `before`, `decided_at`
+    and `id` of the answer after which to go on.
     """
     query = _RECENT if before is None else _RECENT.where(tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before))
     return db.execute(query, {"person": person, "limit": limit}).all()

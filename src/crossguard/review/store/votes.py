@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, resolve
@@ -23,6 +23,12 @@ UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 _CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
 _CAST: Final = select(votes).where(votes.c.item == bindparam("item")).order_by(votes.c.id)
 _ADDED: Final = insert(votes)
+_STANDING: Final = select(func.count()).where(
+    votes.c.submission == bindparam("submission"),
+    votes.c.person == bindparam("person"),
+    votes.c.kind == VOTE,
+    votes.c.undone_at.is_(None),
+)
 _FRESH: Final = select(items.c.id).where(
     items.c.id == bindparam("item"), items.c.state == OPEN, free_for(bindparam("person"), bindparam("now"))
 )
@@ -82,13 +88,13 @@ def pass_on(
 
 
 def undo(tx: Connection, submission: str, person: Person, now: float, within_s: float) -> list[int]:
-    """Takes back one submission of a person, on all items it was about; returns these.
+    """Takes back one submission of a person, on all items that may be judged again; returns these.
 
     What was decided by it is open again. A skip or an escalation decided nothing, so it leaves others' decisions alone.
 
     Raises:
         NotFoundError: The person has no such submission, or has undone it.
-        ReviewError: It is too old.
+        ReviewError: It is too old, or none of its items may be judged again.
     """
     mine = (votes.c.submission == submission, votes.c.person == person.id, votes.c.undone_at.is_(None))
     found = tx.execute(select(votes).where(*mine).order_by(votes.c.item)).all()
@@ -97,14 +103,24 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
     if found[0].decided_at < now - within_s:
         raise ReviewError(f"A decision can be undone for {within_s / 60:.0f} minutes. Ask a lead to reopen the item.")
     lock(tx, items.c.id.in_([vote.item for vote in found]))
-    tx.execute(update(votes).where(*mine).values(undone_at=now))
-    for vote in found:
+    final = {vote.item: why for vote in found if vote.kind == VOTE and (why := _why_final(tx, get(tx, vote.item)))}
+    taken = [vote for vote in found if vote.item not in final]
+    if not taken:
+        raise ReviewError(final[found[0].item])
+    tx.execute(update(votes).where(*mine, votes.c.item.in_([vote.item for vote in taken])).values(undone_at=now))
+    for vote in taken:
         if vote.kind == VOTE:
             reopen(tx, vote.item, now)
         elif vote.kind == ESCALATE:
             _bring_back(tx, vote.item, now)
         log.record(tx, now, person.name, "undo", vote.item, what=vote.kind)
-    return [vote.item for vote in found]
+    return [vote.item for vote in taken]
+
+
+def count_standing(db: Connection, person: int, submission: str) -> int:
+    """Returns on how many items a person's submission still stands: as after `undo`, where some are final."""
+    found: int = db.execute(_STANDING, {"person": person, "submission": submission}).scalar_one()
+    return found
 
 
 def _bring_back(tx: Connection, item: int, now: float) -> None:
@@ -133,18 +149,23 @@ def reopen(tx: Connection, item: int, now: float) -> None:
         ReviewError: Its content is deleted, or there is an appeal against its decision.
     """
     row = get(tx, item, lock=True)
-    if row.erased_at is not None:
-        raise ReviewError(f"The content of item {item} is deleted, so nobody can judge it again: what was said stays.")
+    if why := _why_final(tx, row):
+        raise ReviewError(why)
     if row.state == DECIDED and row.appeal_of is not None:
         _give_back(tx, row, now)
-    elif row.state == DECIDED and _appeals(tx, _of_post(tx, row)):
-        raise ReviewError(
-            f"There is an appeal against the decision on item {item}; what is said there is the last word."
-        )
     if row.state == DECIDED and deliveries.withdraw(tx, item):
         deliveries.put(tx, item, deliveries.REOPENED, now, _reference(row))
     opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
+
+
+def _why_final(db: Connection, row: Any) -> str:
+    """Returns why what was said about an item stays as it is; empty where it may be judged again."""
+    if row.erased_at is not None:
+        return f"The content of item {row.id} is deleted, so nobody can judge it again: what was said stays."
+    if row.state == DECIDED and row.appeal_of is None and _appeals(db, _of_post(db, row)):
+        return f"There is an appeal against the decision on item {row.id}; what is said there is the last word."
+    return ""
 
 
 def _of_post(db: Connection, row: Any) -> Sequence[Any]:

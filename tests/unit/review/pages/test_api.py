@@ -199,6 +199,20 @@ def test_an_appeal_covers_no_other_text_when_its_own_is_deleted_meanwhile(
     assert [row(database, item).outcome["action"] for item in (1, other)] == ["allow", "block"]
 
 
+@ON_BOTH
+def test_who_edited_a_post_is_told_how_to_appeal_against_what_was_decided(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("42", "bad words")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    console.intake.take([submission("42", "harmless words")], NOW)
+    with pytest.raises(ReviewError, match="Its earlier version, which is decided, is '42#1'"):
+        take_appeal(console, Appeal(id="a1", post="42"), NOW)
+    made = take_appeal(console, Appeal(id="a1", post="42#1"), NOW)["item"]
+    assert row(database, made).appeal_of == 1
+
+
 def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, database: Database, ann: Person) -> None:
     console.intake.take([submission("1")], NOW)
     assert take(database, ann) == 1

@@ -17,7 +17,7 @@ from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, people, votes
+from crossguard.review.store import claims, people, retention, votes
 from crossguard.review.store.people import Person
 
 
@@ -119,23 +119,34 @@ def test_a_golden_item_looks_like_others_after_the_vote_too(client: TestClient, 
     assert "Your decision" in client.post("/undo", data={"csrf": token, "submission": "g1"}).text
 
 
-def test_the_id_of_a_post_is_for_who_measures_and_does_not_decide_it(client: TestClient, console: Console) -> None:
-    """With it a post is found on its platform; the ids of golden items may tell what they are."""
+@ON_BOTH
+def test_id_and_source_of_a_post_are_for_who_measures_and_does_not_decide_it(
+    client: TestClient, console: Console
+) -> None:
+    """With them a post is found on its platform; those of golden items may tell what they are."""
     known = {"action": "block", "labels": {"racist": "yes"}}
-    console.intake.take([submission("post-1"), submission("golden-2", expected=known)], NOW)
+    golden = submission("golden-2", source="table", expected=known)
+    console.intake.take([submission("post-1", source="forum"), golden], NOW)
     token = log_in(client, console)
     client.post("/queues/main/next", data={"csrf": token})
     client.post("/items/1/vote", data={"csrf": token, "action": "block", "comment": "x", "submission": "s1"})
-    assert "id post-1" not in client.get("/items/1").text
+    shown = client.get("/items/1").text
+    assert "id post-1" not in shown
+    assert "<span>forum</span>" not in shown
     token = log_in(client, console, "Lea", Role.LEAD)
-    assert "id post-1" in client.get("/items/1").text
-    assert "id golden-2" in client.get("/items/2").text
+    shown = client.get("/items/1").text
+    assert "id post-1" in shown
+    assert "<span>forum</span>" in shown
+    shown = client.get("/items/2").text
+    assert "id golden-2" in shown
+    assert "<span>table</span>" in shown
     with console.database.write() as tx:
         lea = people.by_name(tx, "Lea")[0]
         assert claims.claim(tx, 2, lea.id, time.time(), 600)
     held = client.get("/items/2").text
     assert "Your decision" in held
     assert "id golden-2" not in held
+    assert "<span>table</span>" not in held
 
 
 @ON_BOTH
@@ -180,6 +191,29 @@ def test_after_undo_the_form_begins_with_the_answer_that_was_taken_back(client: 
     assert "see the rule" not in client.get("/items/1?again=s2").text
     log_in(client, console, "Ben")
     assert "see the rule" not in client.get("/items/1?again=s1").text, "nobody sees another person's answer"
+
+
+@ON_BOTH
+def test_undo_says_how_many_answers_stay(client: TestClient, console: Console) -> None:
+    """One is reopened by a lead, the author of another one is erased, a third one is appealed against."""
+    token = log_in(client, console)
+    words = "these people should all go back to where they came from"
+    console.intake.take([submission(str(i), words, author=f"a{i}") for i in range(1, 6)], NOW)
+    form = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "counted": "2,3,4,5"}
+    client.post("/items/1/vote", data=form | {"label.racist": "yes"})
+    with console.database.write() as tx:
+        votes.clear(tx, 2, people.by_name(tx, "Ann")[0], NOW)
+        retention.erase_author(tx, "a3", NOW)
+    take_appeal(console, Appeal(id="p1", post="4"), NOW)
+    assert "block on 4 items" in client.get("/").text
+    assert client.get("/me").text.count("Undo all 4") == 4
+    page = client.post("/undo", data={"csrf": token, "submission": "s1"})
+    assert (page.status_code, page.url.path) == (200, "/items/1")
+    assert "2 other answers that you gave with this one stay" in page.text
+    assert 'id="undo"' not in page.text, "it would be refused"
+    assert [row(console.database, item).state for item in range(1, 6)] == ["open", "open", "decided", "decided", "open"]
+    refused = client.post("/undo", data={"csrf": token, "submission": "s1"})
+    assert (refused.status_code, "content of item 3 is deleted" in refused.text) == (409, True)
 
 
 def test_an_answer_that_was_taken_back_is_not_quietly_dropped_when_it_is_sent_again(

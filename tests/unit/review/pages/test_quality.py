@@ -16,6 +16,8 @@ from tests.unit.review.conftest import NOW, cast, person
 from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
+from crossguard.review.errors import NotFoundError
+from crossguard.review.intake import Intake
 from crossguard.review.pages import quality
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
@@ -142,6 +144,41 @@ def test_messages_that_were_given_up_are_sent_again(client: TestClient, console:
         assert [again.id for again in deliveries.due(db, console.now())] == [message.id]
         entry = log.entries(db)[0]
     assert (entry.act, entry.actor, entry.detail) == ("retry messages", "Ann", {"messages": 1})
+
+
+@ON_BOTH
+@pytest.mark.parametrize("act", ["reopen", "gold"])
+def test_a_lead_changes_nothing_in_queues_of_others(client: TestClient, console: Console, lead: str, act: str) -> None:
+    with console.database.write() as tx:
+        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["escalated"])
+    assert client.post(f"/items/1/{act}", data={"csrf": lead}, follow_redirects=False).status_code == 403
+    with console.database.read() as db:
+        assert items.get(db, 1).state == "decided"
+        assert len(votes.standing(db, 1)) == 1
+        with pytest.raises(NotFoundError):
+            items.get(db, 3)
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("first", "escalated", "queue"),
+    [("de", False, "de"), ("de", True, "de"), ("escalated", False, "main"), ("escalated", True, "main")],
+)
+def test_a_golden_item_is_for_those_who_read_such_posts(
+    client: TestClient, console: Console, first: str, escalated: bool, queue: str
+) -> None:
+    token = log_in(client, console, role=Role.LEAD)
+    Intake(console.database, console.settings.model_copy(update={"queues": ("de",)})).take(
+        [submission("1", queue=first)], NOW
+    )
+    ben, cid = person(console.database, "Ben"), person(console.database, "Cid")
+    if escalated:
+        with console.database.write() as tx:
+            votes.pass_on(tx, 1, ben, votes.ESCALATE, "", submission="e", now=NOW)
+    cast(console.database, 1, cid)
+    assert client.post("/items/1/gold", data={"csrf": token}).status_code == 200
+    with console.database.read() as db:
+        assert items.get(db, 2).queue == queue
 
 
 def test_reviewers_do_none_of_these(client: TestClient, console: Console, lead: str) -> None:

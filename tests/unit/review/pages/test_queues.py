@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
-from tests.unit.review.pages.conftest import log_in
+from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
@@ -134,6 +134,21 @@ def test_who_asks_for_posts_from_the_feed_gets_golden_items_too(
     """They look like these; who is never given one would never be measured."""
     console.intake.take([submission("1"), submission("2", expected=Expected(action="allow", labels={}))], NOW)
     assert take(database, settings.model_copy(update={"gold_rate": 1.0}), ann, kind="feed") == 2
+
+
+@ON_BOTH
+def test_a_filter_by_source_tells_no_golden_item_apart(
+    console: Console, database: Database, settings: ReviewSettings, ann: Person
+) -> None:
+    """Of the table, only golden items came: to whoever asks for its posts they would show what they are."""
+    known = Expected(action="allow", labels={})
+    console.intake.take([submission("1", source="forum"), submission("2", source="table", expected=known)], NOW)
+    always = settings.model_copy(update={"gold_rate": 1.0})
+    assert take(database, always, ann, source="table") is None
+    assert take(database, always, ann, source="forum") == 2
+    with database.write() as tx:
+        claims.release(tx, 2, ann.id)
+    assert take(database, settings, ann, source="forum") == 1
 
 
 def test_a_day_has_a_limit_and_ends_at_midnight(

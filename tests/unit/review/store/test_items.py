@@ -38,6 +38,24 @@ def test_a_post_is_found_by_its_source_appeals_and_golden_items_aside(console: C
             items.get(db, 99)
 
 
+def test_the_earlier_version_of_a_post_is_the_newest_decided_one_that_is_there(
+    console: Console, database: Database, ann: Person
+) -> None:
+    """The source itself may send an id that looks like that of a version."""
+    other = submission("1#9", "of another post")
+    versions = [submission("1", text, author=text[0]) for text in ("a first text", "b other words", "now it waits")]
+    for item, sent in enumerate((other, *versions), 1):
+        console.intake.take([sent], NOW)
+        if sent is not versions[-1]:
+            cast(database, item, ann)
+    with database.write() as tx:
+        assert items.earlier_version(tx, "api", "1") == "1#3"
+        retention.erase_author(tx, "b", NOW)
+        assert items.earlier_version(tx, "api", "1") == "1#2"
+        assert items.earlier_version(tx, "forum", "1") is None
+        assert items.earlier_version(tx, "api", "1#9") is None
+
+
 def test_a_copy_has_the_images_of_its_original(console: Console, database: Database) -> None:
     console.intake.take([submission("1", images=(PIXEL, PIXEL))], NOW)
     with database.write() as tx:

@@ -89,6 +89,17 @@ def test_what_is_judged_blind_is_judged_by_itself(everything: ReviewSettings, da
     assert alike == [[], [], [4], [3]]
 
 
+def test_answers_given_together_are_counted_without_those_that_were_taken_back(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission(str(number)) for number in range(3)], NOW)
+    with database.write() as tx:
+        for item in (1, 2, 3):
+            votes.cast(tx, item, ann, Ballot({}, "allow"), submission="s", now=NOW)
+        votes.clear(tx, 2, ben, NOW)
+        assert [(row.item, row.together) for row in listing.recent(tx, ann.id)] == [(3, 2), (1, 2)]
+
+
 def test_answers_come_newest_first_and_a_page_goes_on_where_the_last_ended(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:

@@ -12,9 +12,10 @@ from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, person, r
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
+from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, deliveries, items, listing, log, votes
+from crossguard.review.store import claims, deliveries, items, listing, log, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
@@ -225,6 +226,24 @@ def test_near_duplicates_are_decided_and_undone_together(console: Console, datab
     with database.write() as tx:
         assert votes.undo(tx, "together", ann, NOW, HOUR) == [1, 2, 3]
     assert [row(database, item).state for item in (1, 2, 3)] == ["open"] * 3
+
+
+def test_undo_passes_over_what_nobody_may_judge_again(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission(str(index), author=f"a{index}") for index in range(1, 4)], NOW)
+    with database.write() as tx:
+        for item in (1, 2, 3):
+            votes.cast(tx, item, ann, BLOCK, submission="together", now=NOW)
+        retention.erase_author(tx, "a1", NOW)
+    take_appeal(console, Appeal(id="p1", post="2"), NOW)
+    with database.write() as tx:
+        assert votes.undo(tx, "together", ann, NOW, HOUR) == [3]
+        assert votes.count_standing(tx, ann.id, "together") == 2
+        assert [len(votes.standing(tx, item)) for item in (1, 2, 3)] == [1, 1, 0]
+        undone = [entry.item for entry in log.entries(tx) if entry.act == "undo"]
+    assert undone == [3]
+    assert [row(database, item).state for item in (1, 2, 3)] == ["decided", "decided", "open"]
+    with database.write() as tx, pytest.raises(ReviewError, match="nobody can judge it again"):
+        votes.undo(tx, "together", ann, NOW, HOUR)
 
 
 def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
