@@ -27,3 +27,8 @@ def listen(host: str, port: int) -> socket.socket:
     # it the body of an answer waits until the client has acknowledged the headers: 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def web_address(host: str, port: int) -> str:
+    """Returns the address under which a browser finds what listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

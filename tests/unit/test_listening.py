@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from crossguard.errors import ConfigError
-from crossguard.listening import listen
+from crossguard.listening import listen, web_address
 
 
 def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers() -> None:
@@ -29,3 +29,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 def test_a_host_that_can_be_no_name_is_named(host: str) -> None:
     with pytest.raises(ConfigError, match=f"Cannot listen on {host}:0: it is no host name"):
         listen(host, 0)
+
+
+def test_an_address_of_version_6_stands_in_brackets() -> None:
+    assert [web_address(host, 80) for host in ("::1", "127.0.0.1")] == ["http://[::1]:80", "http://127.0.0.1:80"]

@@ -24,13 +24,18 @@ from crossguard.cli.options import (
 )
 from crossguard.cli.progress import Bar
 from crossguard.data.masking import visible
-from crossguard.errors import ConfigError, MissingExtraError, number_of
+from crossguard.errors import ConfigError, InputError, MissingExtraError, number_of
+from crossguard.listening import web_address
 from crossguard.review.roles import Role
 from crossguard.review.settings import PREFIX, ReviewSettings, gather, unread_variables
 from crossguard.saving import refuse_existing
 
 # Thresholds below this have more digits.
 SMALL = 0.001
+# What stands for every interface, and the address by which this machine reaches itself there.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a link leads, not where to listen
+# Rows that were left out and are told with their reason.
+SHOWN_ROWS = 3
 
 if TYPE_CHECKING:
     from crossguard.review.console import Console
@@ -119,7 +124,8 @@ def import_posts(
 
     Flagged posts wait in the queue main, and with them a sample of the allowed ones. Importing the same table twice
     adds nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue, report and
-    expected. Suggestions are shown beside the item and raise its priority.
+    expected. Suggestions are shown beside the item and raise its priority. A row that the console does not take is left
+    out and told at the end, with exit code 3; the others are taken.
     """
     if suggestions:
         refuse_idle(("results", "image_root"), "beside --suggestions")
@@ -131,14 +137,17 @@ def import_posts(
         batches = take_suggestions(console, posts, source=source)
     else:
         batches = take_file(console, posts, source=source, results=results, image_root=image_root, note=notes.append)
-    taken = known = passed = 0
+    taken = known = passed = refused = 0
     edited: list[str] = []
+    left_out: list[str] = []
     try:
         with Bar() as bar:
             for batch in batches:
                 taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
                 edited += batch.edited
-                bar.move(None, None, f"{taken + known + passed:,} posts")
+                refused += len(batch.left_out)
+                left_out = [*left_out, *batch.left_out][:SHOWN_ROWS]
+                bar.move(None, None, f"{taken + known + passed + refused:,} posts")
     finally:  # what was taken before an error stays
         rest = f"{known:,} were already known; {passed:,} allowed posts were not sampled"
         click.echo(f"Queued {taken:,} items; {rest}.", err=True)
@@ -146,6 +155,15 @@ def import_posts(
         notes.append(f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged.")
     for note in notes:
         click.echo(f"note: {visible(note)}", err=True)
+    if refused:
+        raise InputError(_left_out(posts, "line" if suggestions else "row", refused, left_out))
+
+
+def _left_out(posts: Path, noun: str, count: int, shown: Sequence[str]) -> str:
+    verb = "was" if count == 1 else "were"
+    told = f"{number_of(count, noun)} of '{posts}' {verb} left out; the others were taken. Correct and import it again:"
+    more = [f"and {count - len(shown):,} more"] if count > len(shown) else []
+    return "\n  - ".join([told, *(" ".join(reason.split()) for reason in shown), *more])
 
 
 @command.command("export", short_help="Write what people decided as a table.")
@@ -214,7 +232,11 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
         chosen = people.by_name(tx, name)[0].role if name else Role(role)
         token = people.invite(tx, chosen, console.now(), name)
         log.record(tx, console.now(), log.COMMAND_LINE, "invite", role=chosen.value, name=name)
-    click.echo(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/join/{token}")
+    here = EVERYWHERE.get(settings.host)
+    click.echo(f"{settings.public_url or web_address(here or settings.host, settings.port)}/join/{token}")
+    if here and not settings.public_url:
+        told = "this link works on this machine; for others, give the address that they type as --public-url."
+        click.echo(f"note: {told}", err=True)
 
 
 @command.command("erase", short_help="Erase the texts and images of an author's posts.")

@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,9 @@ from crossguard.data.columns import plain_name
 from crossguard.data.digests import is_other
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_url, read_encoded
-from crossguard.data.tables import PostReader, readable
+from crossguard.data.tables import PostReader
 from crossguard.data.writing import read_decisions
-from crossguard.errors import ImageError, TableError
+from crossguard.errors import ConfigError, ImageError, InputError, TableError
 from crossguard.records import ImageSource, Post
 from crossguard.review.console import Console
 from crossguard.review.intake import Received
@@ -35,6 +36,20 @@ _OBJECTS: Final = {
 _EXTRA: Final = ("author", "language", "posted_at", "queue", *_OBJECTS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a file, or a line of it: a post, or the reason why the console does not take it as one."""
+
+    place: str  # such as "row 2"
+    id: str
+    post: Submission | None
+    reason: str = ""
+
+    @property
+    def told(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
 def take_file(
     console: Console,
     path: Path,
@@ -47,14 +62,16 @@ def take_file(
     """Takes the posts of a table into the console and yields what became of each batch.
 
     A table that was taken before, in whole or in part, adds its new posts only, so an interrupted run can be repeated.
+    A row that the console does not take costs no other: it is left out and told with its batch.
     Besides what scoring reads, it may have the columns of `_EXTRA`. `results` are what `crossguard score` wrote for it;
     else the model scores them.
     """
+    _check_source(source)
     table = PostReader(path, image_root=image_root or path.parent, extra=True)
-    posts = _submissions(table, path, source)
+    rows = _rows(table, source)
     if results is not None:
-        posts = _joined(posts, path, results)
-    yield from _take(console, (_named(post) if table.numbered else post for post in posts))
+        rows = _joined(rows, path, results)
+    yield from _take(console, (_named(row) if table.numbered else row for row in rows))
     for told in table.unread:
         note(told)
 
@@ -64,33 +81,78 @@ def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[R
 
     A file that was taken before changes nothing. The console's model scores the texts.
     """
+    _check_source(source)
     with path.open("rb") as file:
-        yield from _take(console, (_suggestion(line, f"'{path}' line {n}", source) for n, line in enumerate(file, 1)))
+        yield from _take(console, (_suggestion(line, f"line {n}", source) for n, line in enumerate(file, 1)))
 
 
-def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
-    while batch := list(islice(posts, BATCH)):
-        yield console.intake.take(console.with_decisions(batch), console.now())
+def _check_source(source: str) -> None:
+    """Refuses a name that would be wrong in every row."""
+    parse(Submission, {"id": "1", "source": source}, "The name of the source")
 
 
-def _suggestion(line: bytes, where: str, source: str) -> Submission:
+def _take(console: Console, rows: Iterator[_Row]) -> Iterator[Received]:
+    while batch := list(islice(rows, BATCH)):
+        yield _received(console, batch)
+
+
+def _received(console: Console, batch: Sequence[_Row]) -> Received:
+    posts = console.with_decisions([row.post for row in batch if row.post is not None])
+    try:
+        left_out = [row.told for row in batch if row.post is None]
+        return replace(console.intake.take(posts, console.now()), left_out=left_out)
+    except InputError:  # one of them is refused, and none was stored
+        scored = iter(posts)
+        alone = [_alone(console, row if row.post is None else replace(row, post=next(scored))) for row in batch]
+    return Received(
+        sum(one.taken for one in alone),
+        sum(one.known for one in alone),
+        sum(one.passed for one in alone),
+        [id_ for one in alone for id_ in one.edited],
+        [told for one in alone for told in one.left_out],
+    )
+
+
+def _alone(console: Console, row: _Row) -> Received:
+    if row.post is not None:
+        try:
+            return console.intake.take([row.post], console.now())
+        except InputError as error:
+            row = replace(row, reason=str(error))
+    return Received(0, 0, 0, left_out=[row.told])
+
+
+def _suggestion(line: bytes, place: str, source: str) -> _Row:
     try:
         item = as_item(json.loads(line))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise TableError(f"{where} is no suggestion as `crossguard serve --suggestions` writes it.") from None
-    return parse(Submission, item | {"source": source}, where)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return _Row(place, "", None, "no suggestion as `crossguard serve --suggestions` writes it.")
+    return _row(place, item | {"source": source})
 
 
-def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submission]:
-    for place, post in enumerate(readable(table, path), 1):
-        cells = {plain_name(name): cell for name, cell in post.extra.items()} | dict(post.extra)
-        extra = {name: _value(name, cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
-        for name in extra.keys() & _OBJECTS.keys():
-            if not isinstance(extra[name], dict):
-                raise TableError(f"'{path}' row {place}: '{name}' must be an object of JSON, such as {_OBJECTS[name]}.")
-        images = tuple(map(_data_url, post.images))
-        fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
-        yield parse(Submission, fields | extra, f"'{path}' row {place}")
+def _rows(table: PostReader, source: str) -> Iterator[_Row]:
+    for number, post in enumerate(table, 1):
+        yield _row_of(post, f"row {number}", source)
+
+
+def _row_of(post: Post, place: str, source: str) -> _Row:
+    if post.error is not None:
+        return _Row(place, post.id, None, post.error.message)
+    cells = {plain_name(name): cell for name, cell in post.extra.items()} | dict(post.extra)
+    extra = {name: _value(name, cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
+    for name in extra.keys() & _OBJECTS.keys():
+        if not isinstance(extra[name], dict):
+            return _Row(place, post.id, None, f"'{name}' must be an object of JSON, such as {_OBJECTS[name]}.")
+    images = tuple(map(_data_url, post.images))
+    fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
+    return _row(place, fields | extra)
+
+
+def _row(place: str, fields: dict[str, Any]) -> _Row:
+    try:
+        return _Row(place, fields["id"], parse(Submission, fields, place))
+    except ConfigError as error:
+        return _Row(place, fields["id"], None, str(error).removeprefix(f"{place}: "))
 
 
 def _value(name: str, cell: Any) -> Any:
@@ -98,7 +160,7 @@ def _value(name: str, cell: Any) -> Any:
     if name == "author" and isinstance(cell, int | float):
         return as_text(cell, name) or None
     if isinstance(cell, str) and cell.lstrip().startswith("{"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             cell = json.loads(cell)
     return _without_empty(cell)
 
@@ -110,29 +172,35 @@ def _without_empty(cell: Any) -> Any:
     return {name: _without_empty(value) for name, value in cell.items() if value is not None}
 
 
-def _named(post: Submission) -> Submission:
-    """Returns a post of a table without ids under a name of its own: row 2 of another table is another post."""
+def _named(row: _Row) -> _Row:
+    """Returns a row of a table without ids with a name of its own: row 2 of another table is another post."""
+    post = row.post
+    if post is None:
+        return row
     held = json.dumps([post.text, post.image_text, post.images]).encode()
     id_ = f"{post.id}-{hashlib.sha256(held).hexdigest()[:16]}"
     decision = None if post.decision is None else post.decision | {"id": id_}
-    return post.model_copy(update={"id": id_, "decision": decision})
+    return replace(row, post=post.model_copy(update={"id": id_, "decision": decision}))
 
 
-def _joined(posts: Iterator[Submission], path: Path, results: Path) -> Iterator[Submission]:
+def _joined(rows: Iterator[_Row], path: Path, results: Path) -> Iterator[_Row]:
     outcomes = read_decisions(results)
-    for post in posts:
-        outcome = next(outcomes, None)
-        if outcome is None or outcome.id != post.id:
+    for row in rows:
+        outcome, post = next(outcomes, None), row.post
+        if outcome is None or outcome.id != row.id:
             seen = "its end" if outcome is None else f"'{outcome.id}'"
             raise TableError(
-                f"'{results}' does not fit '{path}': post '{post.id}' meets {seen}. "
+                f"'{results}' does not fit '{path}': post '{row.id}' meets {seen}. "
                 f"Write it with: crossguard score {path} -o {results}"
             )
+        if post is None:
+            yield row
+            continue
         if not post.images and is_other(outcome, Post(post.id, post.text, image_text=post.image_text)):
             raise TableError(
                 f"'{results}' does not fit '{path}': post '{post.id}' had another text when it was scored."
             )
-        yield post.model_copy(update={"decision": outcome.to_dict()})
+        yield replace(row, post=post.model_copy(update={"decision": outcome.to_dict()}))
 
 
 def _data_url(source: ImageSource) -> str:

@@ -36,6 +36,7 @@ class Received:
     known: int
     passed: int
     edited: Sequence[str] = ()  # ids of those taken that were there with another text or other images
+    left_out: Sequence[str] = ()  # of a file: which rows the console does not take, each with the reason
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the answer of the API."""
@@ -152,7 +153,7 @@ def _kind(post: Submission, decision: Decision | None) -> str:
 
 
 def _of_feed(post: Submission) -> bool:
-    asked_for = (post.report, post.suggestion, post.expected, post.queue)
+    asked_for = (post.report, post.suggestion, post.expected)  # a queue only says where the item goes
     return post.decision is not None and all(reason is None for reason in asked_for)
 
 

@@ -19,7 +19,8 @@ class Answer(StrEnum):
 
 VALUES: Final = {Answer.YES: 1.0, Answer.NO: 0.0, Answer.UNSURE: 0.5}
 MAJORITY: Final = 0.5
-"""Mean of the votes from which a label counts as given."""
+"""Mean of the votes on a label that is left open: as many say yes as no. To metrics it is neither; to learning it
+counts as given, as it does to `calibrate`, which reads what is exported."""
 TIE_BREAK: Final = 3
 """Votes after which an item is decided whatever they say."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from sqlalchemy import select
 
-from crossguard.listening import listen
+from crossguard.listening import listen, web_address
 from crossguard.registry import RESOURCES
 from crossguard.review.console import Console
 from crossguard.review.files import take_file
@@ -41,7 +41,7 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
         console = Console(settings, database)
         console.check_model()
         host, port = listener.getsockname()[:2]
-        address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        address = settings.public_url or web_address(host, port)
         first_start(console, address, say)
         say(f"Review console: {address}")
         config = uvicorn.Config(

@@ -56,7 +56,9 @@ class Submission(Sent):
     posted_at: float | None = Field(
         default=None, ge=0, le=LATEST, description="When it was posted, in seconds since 1970."
     )
-    queue: str | None = Field(default=None, max_length=64, description="Queue; by the kind of the item when not given.")
+    queue: str | None = Field(
+        default=None, max_length=64, description="Queue that its item waits in; main when not given."
+    )
     decision: dict[str, Any] | None = Field(default=None, description="The record that scoring wrote.")
     report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")
     suggestion: Suggestion | None = Field(default=None, description="What somebody outside says the scores should be.")

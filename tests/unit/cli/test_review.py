@@ -120,6 +120,29 @@ def test_a_link_is_for_somebody_new_or_for_a_known_persons_password(
     assert "nobody named 'Bob'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("host", "address", "noted"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8090", False),
+        ("review.lan", "http://review.lan:8090", False),
+        ("::1", "http://[::1]:8090", False),
+        ("0.0.0.0", "http://127.0.0.1:8090", True),  # noqa: S104 - nothing listens
+        ("::", "http://[::1]:8090", True),
+    ],
+)
+def test_a_link_leads_to_the_console_also_where_it_listens_on_every_interface(
+    capsys: pytest.CaptureFixture[str], host: str, address: str, *, noted: bool
+) -> None:
+    assert review("--host", host, "invite") == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{address}/join/")
+    assert ("--public-url" in told.err) == noted
+    assert review("--host", host, "--public-url", "https://r.example", "invite") == 0
+    told = capsys.readouterr()
+    assert (told.out.rpartition("/join/")[0], told.err) == ("https://r.example", "")
+
+
 def test_erasing_an_author_is_counted_and_noted_without_the_name(
     everything: ReviewSettings, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -118,23 +120,99 @@ def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: py
     assert said == [("suggest", None, {"TOXICITY": 0.9})] * 2
     file.write_text('{"text": 3}\n')
     assert run(command) == 3
-    assert "line 1 is no suggestion" in capsys.readouterr().err
+    assert "line 1: no suggestion" in capsys.readouterr().err
 
 
 def test_what_was_taken_before_an_error_is_told_and_numbers_are_keys_of_authors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
-    rows = [{"id": n, "text": f"t {n}", "author": 42 if n % 2 else 42.0} for n in range(201)]
-    rows.append({"id": 300, "text": "t", "queue": "nowhere"})
+    posts, results, store = tmp_path / "posts.jsonl", tmp_path / "results.jsonl", str(tmp_path / "r.sqlite")
+    rows = [{"id": n, "text": f"t {n}", "author": 42 if n % 2 else 42.0} for n in range(202)]
     posts.write_text("\n".join(map(json.dumps, rows)))
-    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 3
+    results.write_text("".join(json.dumps(submission(str(n)).decision) + "\n" for n in range(201)))
+    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    assert run([*command, "--results", str(results)]) == 3
     told = capsys.readouterr().err
     assert "Queued 200 items;" in told
-    assert "Unknown queue 'nowhere'" in told
+    assert "post '201' meets its end" in told
     with Database.open(store).read() as db:
         authors = select(items.c.author).distinct().where(items.c.source == "file")
         assert db.execute(authors).scalars().all() == ["42"]
+
+
+ODD = (
+    ({"language": "Portuguese (Brazil)"}, "'language': String should have at most 16 characters"),
+    ({"text": "word " * 20_001}, "'text': String should have at most 100000 characters"),
+    ({"posted_at": math.nan}, "'posted_at': Input should be a finite number"),
+    ({"queue": "nowhere"}, "Post '2': Unknown queue 'nowhere'"),
+    ({"expected": {"action": "blok"}}, "Post '2': Unknown action 'blok'"),
+    ({"text": 3.5, "report": "rude"}, "'report' must be an object of JSON"),
+    ({"report": '{"a":' * 100_000}, "'report' must be an object of JSON"),
+    ({"text": {"a": 1}}, "line-2: 'text' must be a text, not dict"),
+)
+
+
+@pytest.mark.parametrize(("fields", "reason"), ODD)
+@pytest.mark.parametrize("with_results", [False, True])
+def test_a_row_that_is_not_taken_costs_no_other(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    fields: dict[str, Any],
+    reason: str,
+    *,
+    with_results: bool,
+) -> None:
+    posts, results, store = tmp_path / "posts.jsonl", tmp_path / "results.jsonl", str(tmp_path / "r.sqlite")
+    rows = [{"id": str(n), "text": f"t {n}"} | (fields if n == 2 else {}) for n in range(1, 4)]
+    posts.write_text("\n".join(map(json.dumps, rows)))
+    results.write_text("".join(json.dumps(submission(str(n)).decision) + "\n" for n in range(1, 4)))
+    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    for queued in (2, 0):
+        assert run([*command, *(["--results", str(results)] if with_results else [])]) == 3
+        told = capsys.readouterr().err
+        assert f"Queued {queued} items; {2 - queued} were already known;" in told
+        assert f"Error: 1 row of '{posts}' was left out; the others were taken." in told
+        assert f"\n  - row 2: {reason}" in told
+    with Database.open(store).read() as db:
+        assert db.execute(select(items.c.external).order_by(items.c.id)).scalars().all() == ["1", "3"]
+
+
+def test_of_many_rows_that_are_not_taken_the_first_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    lines = [json.dumps({"id": n, "text": f"t {n}", "queue": "nowhere" if n == 3 else "main"}) for n in range(1, 500)]
+    for odd in (1, 249, 250, 499):
+        lines[odd - 1] = "{" if odd == 249 else json.dumps({"id": odd, "text": "t", "language": "a" * 17})
+    posts.write_text("\n".join(lines))
+    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 3
+    told = capsys.readouterr().err
+    assert "Queued 494 items;" in told
+    summary, *shown = told[told.index("Error: ") :].splitlines()
+    assert summary.startswith(f"Error: 5 rows of '{posts}' were left out;")
+    assert [line.partition(":")[0] for line in shown] == ["  - row 1", "  - row 3", "  - row 249", "  - and 2 more"]
+
+
+@pytest.mark.parametrize("more", [[], ["--suggestions"]])
+def test_a_source_that_is_wrong_in_every_row_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    posts.write_text('{"text": "a"}\n{"text": "b"}\n')
+    command = ["review", "--database", store, "--model", "none", "import", str(posts), "--source", "a forum"]
+    assert run([*command, *more]) == 5
+    assert "Error: The name of the source: 'source': String should match" in capsys.readouterr().err
+
+
+def test_a_golden_item_with_another_text_costs_no_other_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    golden = {"id": "1", "expected": {"action": "block"}}
+    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    posts.write_text(json.dumps(golden | {"text": "first"}))
+    assert run(command) == 0
+    posts.write_text("\n".join(map(json.dumps, [golden | {"text": "other"}, {"id": "2", "text": "b"}])))
+    assert run(command) == 3
+    told = capsys.readouterr().err
+    assert "Queued 1 items;" in told
+    assert "row 1: The golden item '1' is there with another text" in told
 
 
 def test_suggestions_that_are_no_text_are_told_with_their_line(
@@ -143,4 +221,4 @@ def test_suggestions_that_are_no_text_are_told_with_their_line(
     (tmp_path / "s.jsonl").write_bytes(b"\xff\xfe\x00{}\n")
     command = ["review", "--database", str(tmp_path / "r.sqlite"), "--model", "none", "import", "--suggestions"]
     assert run([*command, str(tmp_path / "s.jsonl")]) == 3
-    assert "line 1 is no suggestion" in capsys.readouterr().err
+    assert "line 1: no suggestion" in capsys.readouterr().err

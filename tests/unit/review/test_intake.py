@@ -33,6 +33,37 @@ def test_allowed_posts_are_sampled_and_all_are_counted(database: Database, setti
     assert {(row.queue, row.inclusion, row.blind) for row in audited} == {("main", 0.2, True)}
 
 
+def test_a_queue_says_where_items_go_and_nothing_else(database: Database, settings: ReviewSettings) -> None:
+    """A team with a queue per language had every allowed post before it, and no figures on *Quality*."""
+    console = Console(settings.model_copy(update={"audit_rate": 0.2, "queues": ("de",)}), database)
+    posts = [submission(str(index), score=0.02, queue="de") for index in range(500)]
+    received = console.intake.take([*posts, submission("f0", score=0.95, queue="de")], NOW)
+    assert 60 < received.taken - 1 < 140
+    with database.read() as db:
+        counted = {row.stratum: row.posts for row in db.execute(select(feed))}
+        stored = db.execute(select(table.c.queue, table.c.kind, table.c.stratum, table.c.inclusion).distinct()).all()
+    assert counted == {"allow-far": 500, "block": 1}
+    assert sorted(map(tuple, stored)) == [("de", "audit", "allow-far", 0.2), ("de", "flag", "block", 1.0)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"report": {"reporter": "x"}},
+        {"suggestion": {"by": "x", "scores": {"TOXICITY": 0.9}}},
+        {"expected": {"action": "allow"}},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_what_somebody_asks_for_is_taken_whatever_the_model_says(
+    console: Console, database: Database, asked: dict[str, Any]
+) -> None:
+    assert console.intake.take([submission("1", score=0.02, queue="escalated", **asked)], NOW).taken == 1
+    with database.read() as db:
+        assert db.execute(select(feed)).all() == []
+        assert (items.get(db, 1).stratum, items.get(db, 1).inclusion) == ("routed", 1.0)
+
+
 def test_the_place_of_a_post_that_is_judged_blind_does_not_tell_what_the_model_said(
     everything: ReviewSettings, database: Database
 ) -> None:

@@ -47,8 +47,8 @@ def only_in(text: str, other: str) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """Writes a time in UTC."""
-    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
+    """Writes a time, and that it is one of UTC."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
 def ago(seconds: float) -> str:

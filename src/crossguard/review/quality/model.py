@@ -86,7 +86,7 @@ class LabelPrecision(NamedTuple):
     """How often people agree with a flag."""
 
     label: str
-    live: Estimate  # part of the flagged items that people gave the label
+    live: Estimate  # part of the flagged items that people gave the label; those where it was left open are left out
     card: float | None  # what the model's card says, on its test posts; None where it says nothing
 
 
@@ -96,8 +96,8 @@ def precision_per_label(
     """Measures each label's flags on decided items."""
     result = []
     for label in labels:
-        both = (item for item in found if label in item.truth and label in item.scores)
-        flagged = [item.truth[label] >= MAJORITY for item in both if item.scores[label][2]]
+        both = (item for item in found if item.truth.get(label, MAJORITY) != MAJORITY and label in item.scores)
+        flagged = [item.truth[label] > MAJORITY for item in both if item.scores[label][2]]
         live = Estimate.share(sum(flagged), len(flagged), "nothing flagged was decided")
         result.append(LabelPrecision(label, live, card.get(label)))
     return result
@@ -128,7 +128,7 @@ def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) ->
 
     A post counts for those of its stratum that nobody decided; the interval rests on the items' number.
     """
-    kept = [place for place, item in enumerate(found) if not item.hateful and item.text]
+    kept = [place for place, item in enumerate(found) if item.harmless and item.text]
     harmless = [found[place] for place in kept]
     weights = weights_of(found, strata)[kept]
     flagged = np.array([any(flag for _, _, flag in item.scores.values()) for item in harmless])

@@ -43,8 +43,13 @@ class Decided:
 
     @property
     def hateful(self) -> bool:
-        """Whether at least half of the votes give it a label."""
-        return any(value >= MAJORITY for value in self.truth.values())
+        """Whether more people say yes than no to one of its labels."""
+        return any(value > MAJORITY for value in self.truth.values())
+
+    @property
+    def harmless(self) -> bool:
+        """Whether more people say no than yes to each of its labels; where one is left open, it is neither."""
+        return all(value < MAJORITY for value in self.truth.values())
 
 
 @dataclass(frozen=True, slots=True)

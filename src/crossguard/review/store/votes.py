@@ -274,7 +274,7 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
 
 
 def _decided(outcome: Outcome) -> dict[str, Any]:
-    return {"outcome": outcome.to_dict(), "hateful": any(value >= MAJORITY for value in outcome.labels.values())}
+    return {"outcome": outcome.to_dict(), "hateful": any(value > MAJORITY for value in outcome.labels.values())}
 
 
 def _change(tx: Connection, item: int, values: dict[str, Any]) -> None:

@@ -51,6 +51,19 @@ def test_every_page_answers(client: TestClient, console: Console) -> None:
     assert "The content of 5 items was erased" in client.post("/people/erase", data={"csrf": token, "author": "a"}).text
 
 
+def test_every_time_says_once_that_it_is_one_of_utc(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    console.intake.take([submission("1", posted_at=NOW), submission("2", report={"reporter": "r"})], NOW)
+    client.post("/items/1/claim", data={"csrf": token})
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1"})
+    client.post("/people/keys", data={"csrf": token, "name": "forum"})
+    for path in ("/items/1", "/items/2", "/me", "/log", "/quality", "/people"):
+        page = client.get(path).text
+        times = len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", page))
+        assert times == len(re.findall(r"\d\d:\d\d", page)) == page.count("UTC") > 0, path
+    assert client.get("/queues/main").text.count("(UTC)") == 2, "the days of the filters"
+
+
 def test_hostile_content_is_shown_as_text(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     text = "<script>alert(1)</script><img src=x onerror=alert(2)> \u202egnp.exe {{ 7*7 }}"

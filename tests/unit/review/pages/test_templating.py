@@ -46,5 +46,5 @@ def test_what_comes_from_data_is_escaped_and_a_missing_name_is_an_error() -> Non
 
 def test_words_times_and_ages() -> None:
     assert only_in("Go home now", "you GO now") == "home"
-    assert (moment(0.0), moment(None)) == ("1970-01-01 00:00", "")
+    assert (moment(0.0), moment(None)) == ("1970-01-01 00:00 UTC", "")
     assert [ago(seconds) for seconds in (-5, 59, 60, 7200, 200_000)] == ["0 s", "59 s", "1 min", "2 h", "2 d"]

@@ -35,6 +35,33 @@ def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_
         assert 0 <= estimate.low <= (estimate.value or 0) < estimate.high <= 1
 
 
+def decided(truth: dict[str, float], *, flagged: bool = True) -> Decided:
+    scores = {"racist": (0.9 if flagged else 0.1, 0.5, flagged)}
+    return Decided("my Muslim friends", "review", 1.0, truth, scores, ("m", "1", "p", "1"), 1, "text")
+
+
+def test_who_is_unsure_agrees_with_no_flag_and_refutes_none() -> None:
+    found = [
+        *(decided({"racist": mean}) for mean in (1.0, 2 / 3, 0.5, 0.5, 1 / 3)),
+        decided({}),
+        decided({"sexist": 1}),
+    ]
+    found.append(decided({"racist": 1.0}, flagged=False))
+    (racist,) = model.precision_per_label(found, ["racist"], {})
+    assert racist.live.value == pytest.approx(2 / 3)
+    assert racist.live.count == 3
+    (open_,) = model.precision_per_label([decided({"racist": 0.5})] * 10, ["racist"], {})
+    assert (open_.live.value, open_.live.reason) == (None, "nothing flagged was decided")
+
+
+def test_an_item_on_which_people_are_unsure_is_neither_hateful_nor_harmless() -> None:
+    both = ((0.5, 0.0), (0.5, 1.0), (2 / 3, 0.0), (0.0, 1 / 3))
+    found = [decided({"racist": racist, "sexist": sexist}) for racist, sexist in both] + [decided({})]
+    assert [item.hateful for item in found] == [False, True, True, False, False]
+    assert [item.harmless for item in found] == [False, False, False, True, True]
+    assert model.false_positive_rates([decided({"racist": 0.5})] * 10, []) == []
+
+
 def test_the_card_is_asked_for_the_precision_of_each_label(tmp_path: Path) -> None:
     assert model.card_precision(str(tmp_path), ("racist",)) == {}
     report = {

@@ -70,6 +70,17 @@ def test_strata_hold_what_came_by_and_what_people_found_in_it(
         ]
 
 
+def test_a_post_on_which_people_are_unsure_is_not_counted_as_hateful(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission(str(number)) for number in range(3)], NOW)
+    for item, said in enumerate((Answer.UNSURE, Answer.YES, Answer.NO), 1):
+        answer(database, item, ann, said)
+    with database.read() as db:
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=3, checked=3, hateful=1)]
+        assert [item.hateful for item in reading.decided(db)] == [False, True, False]
+
+
 def test_the_demo_counts_while_there_is_nothing_else(console: Console, database: Database, ann: Person) -> None:
     console.intake.take([submission("1", source="demo"), submission("2", source="demo")], NOW)
     answer(database, 1, ann, Answer.YES)

@@ -46,13 +46,13 @@ def test_a_known_post_stands_for_fewer_where_more_are_taken_by_now(
         assert db.execute(select(table.c.inclusion)).scalars().all() == [1.0] * 300
 
 
-def test_a_post_that_somebody_chooses_stands_for_as_many_as_before(
+def test_a_post_that_comes_again_without_scores_stands_for_as_many_as_before(
     settings: ReviewSettings, database: Database
 ) -> None:
     console = Console(settings.model_copy(update={"audit_rate": 0.2}), database)
     console.intake.take([submission(str(number), score=0.02) for number in range(50)], NOW)
     sampled = row(database, 1).external
-    console.intake.take([submission(sampled, score=0.02, queue="escalated")], NOW)
+    console.intake.take([submission(sampled, decision=None)], NOW)
     assert row(database, 1).inclusion == 0.2
 
 
