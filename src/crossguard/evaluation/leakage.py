@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from crossguard.likeness import Likeness
 from crossguard.records import Post
 
 SKETCH_SIZE = 256
+NOTABLE = 0.005
+"""A few common phrases are in any two tables; a warning needs more than that, beyond chance."""
 MOST_COMPARED = 30
 """Of the training posts that share a band with a post, so many are compared with it."""
 _NOISE = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b")
@@ -76,6 +79,22 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
     share = seen / len(inside)
     low = share if complete else Estimate.share(seen, len(inside)).low or 0.0
     return Overlap(len(inside), seen, share, low)
+
+
+def leaks(provenance: Mapping[str, Any], posts: Sequence[Post]) -> list[str]:
+    """Returns a sentence for each part of these posts that something was fitted on, by sketches under `fitted_on`."""
+    told = []
+    for entry in provenance.get("fitted_on", ()):
+        found = overlap(entry.get("sketch", ()), posts)
+        if found.low < NOTABLE:
+            continue
+        tested = "" if found.tested == len(posts) else f" ({found.seen} of the {found.tested} that can be told)"
+        told.append(
+            f"FITTED ON THESE POSTS: {'about ' if tested else ''}{found.share:.0%} of the evaluated posts{tested} are "
+            f"in '{entry.get('name', 'the data')}', on which {entry.get('what', 'thresholds and calibration')} were "
+            "fitted."
+        )
+    return told
 
 
 def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.fitting import Plan, cross_fit
 from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
-from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap
+from crossguard.evaluation.leakage import duplicate_groups, leaks, near_duplicates
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
@@ -24,8 +24,6 @@ from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_bot
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
-# A few common phrases are in any two tables; a warning needs more than that, beyond chance.
-NOTABLE = 0.005
 ALONE: tuple[View, ...] = ("text-only", "image-only")
 
 
@@ -51,9 +49,9 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
     """
     scored = score(moderator, annotated)
     bundle, policy = moderator.bundle, moderator.policy
-    source, leaks = _fitted_on(moderator), leak_warnings(bundle.provenance(), annotated)
+    source, told = _fitted_on(moderator), leak_warnings(bundle.provenance(), annotated)
     if request.cross_fit is None:
-        leaks += leak_warnings(bundle.policy_provenance(policy), annotated)
+        told += leak_warnings(bundle.policy_provenance(policy), annotated)
         if policy.inputs:
             source += "; thresholds shown are those for text alone, posts with an image have others"
     model, sample = bundle.manifest.model, scored.sample
@@ -66,7 +64,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
         run,
         facts=replace(run.facts, seconds=scored.seconds),
         variants=_modalities(moderator, scored, run.sample, request) | run.variants,
-        warnings=(*leaks, *run.warnings),
+        warnings=(*told, *run.warnings),
     )
     return run, scored
 
@@ -140,19 +138,9 @@ def _measured(
 
 
 def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[str]:
-    """Says so when the evaluated posts are those that something was fitted on, by the sketches under `fitted_on`."""
-    warnings = []
-    for entry in provenance.get("fitted_on", ()):
-        found = overlap(entry.get("sketch", ()), annotated.posts)
-        if found.low < NOTABLE:
-            continue
-        tested = "" if found.tested == len(annotated) else f" ({found.seen} of the {found.tested} that can be told)"
-        warnings.append(
-            f"FITTED ON THESE POSTS: {'about ' if tested else ''}{found.share:.0%} of the evaluated posts{tested} are "
-            f"in '{entry.get('name', 'the data')}', on which {entry.get('what', 'thresholds and calibration')} were "
-            "fitted. The metrics are in-sample to that extent, and too high. Use another split, or --cross-fit."
-        )
-    return warnings
+    """Says so when the evaluated posts are those that something was fitted on."""
+    advice = "The metrics are in-sample to that extent, and too high. Use another split, or --cross-fit."
+    return [f"{told} {advice}" for told in leaks(provenance, annotated.posts)]
 
 
 def _cross_fitted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import yaml
@@ -18,13 +18,18 @@ from crossguard.evaluation.bootstrap import at_prevalence
 from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
 from crossguard.evaluation.calibration.maps import FOLDS, LEAST, different
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.leakage import duplicate_groups, sketch
+from crossguard.evaluation.leakage import duplicate_groups, leaks, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import error_codes, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.saving import save_text
+
+_TOO_GOOD: Final = (
+    "A model is surer of posts that it learned from, so what is fitted to them, and these metrics, are too good for "
+    "others. Fit to posts that it did not learn from, such as another --split."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +97,7 @@ def calibrate(
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
         notes=(
             *annotated.notes,
+            *(f"{told} {_TOO_GOOD}" for told in leaks(moderator.bundle.provenance(), annotated.posts)),
             *unscored(scored.failed, "the fit"),
             *unscored(unread, "the prevalence and the budget", of=" of the feed"),
             *fitted.notes,

@@ -57,7 +57,7 @@ def test_two_columns_may_hold_the_same_names(annotated_posts: Path) -> None:
 
 def test_lists_name_several_groups_and_unknown_ones_none(annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
-    columns = {"target": (["women", "gay"], "women ", "N/A", [])}
+    columns: dict[str, tuple[object, ...]] = {"target": (["women", "gay"], "women ", "N/A", [])}
     found = column_groups(replace(annotated, columns=columns), ["target"])
     assert {name: rows.tolist() for name, rows in found.items()} == {
         "women": [True, True, False, False],

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from crossguard.bundle import PROVENANCE
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated, read_posts
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.calibration.policy import calibrate, write_policy
+from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -38,6 +42,19 @@ def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated_pos
     write_policy(calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file, tmp_path / "mine.yaml")
     again, _ = measure_model(tiny.with_policy(tmp_path / "mine.yaml"), annotated, EvaluationRequest(rounds=0))
     assert again.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'posts.jsonl'")
+
+
+def test_a_fit_to_posts_that_the_model_learned_from_is_told(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path
+) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    shutil.copytree(tiny_model, tmp_path / "own")
+    entry = {"name": "mine", "what": "the model's weights", "sketch": sketch(annotated.posts)}
+    (tmp_path / "own" / PROVENANCE).write_text(json.dumps({"model": {"fitted_on": [entry]}}))
+    learned = Moderator.load(tmp_path / "own", verify=False)
+    (told,) = (note for note in calibrate(learned, annotated, PLAN, name="mine", rounds=0).notes if "FITTED" in note)
+    assert "100% of the evaluated posts are in 'mine', on which the model's weights were fitted." in told
+    assert "Fit to posts that it did not learn from" in told
 
 
 def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated_posts: Path) -> None:
