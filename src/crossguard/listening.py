@@ -8,6 +8,8 @@ from typing import Final
 from crossguard.errors import ConfigError
 
 BACKLOG: Final = 2048
+# What stands for every interface, and the address by which this machine reaches itself there.
+EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a link leads, not where to listen
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -30,5 +32,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def web_address(host: str, port: int) -> str:
-    """Returns the address under which a browser finds what listens there."""
+    """Returns the address under which a browser on this machine finds what listens there."""
+    host = EVERYWHERE.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -32,4 +32,6 @@ def test_a_host_that_can_be_no_name_is_named(host: str) -> None:
 
 
 def test_an_address_of_version_6_stands_in_brackets() -> None:
-    assert [web_address(host, 80) for host in ("::1", "127.0.0.1")] == ["http://[::1]:80", "http://127.0.0.1:80"]
+    here = ["http://[::1]:80", "http://127.0.0.1:80"]
+    assert [web_address(host, 80) for host in ("::1", "127.0.0.1")] == here
+    assert [web_address(host, 80) for host in ("::", "0.0.0.0")] == here  # noqa: S104

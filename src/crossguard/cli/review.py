@@ -25,15 +25,13 @@ from crossguard.cli.options import (
 from crossguard.cli.progress import Bar
 from crossguard.data.masking import visible
 from crossguard.errors import ConfigError, InputError, MissingExtraError, number_of
-from crossguard.listening import web_address
+from crossguard.listening import EVERYWHERE, web_address
 from crossguard.review.roles import Role
 from crossguard.review.settings import PREFIX, ReviewSettings, gather, unread_variables
 from crossguard.saving import refuse_existing
 
 # Thresholds below this have more digits.
 SMALL = 0.001
-# What stands for every interface, and the address by which this machine reaches itself there.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a link leads, not where to listen
 # Rows that were left out and are told with their reason.
 SHOWN_ROWS = 3
 
@@ -232,9 +230,8 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
         chosen = people.by_name(tx, name)[0].role if name else Role(role)
         token = people.invite(tx, chosen, console.now(), name)
         log.record(tx, console.now(), log.COMMAND_LINE, "invite", role=chosen.value, name=name)
-    here = EVERYWHERE.get(settings.host)
-    click.echo(f"{settings.public_url or web_address(here or settings.host, settings.port)}/join/{token}")
-    if here and not settings.public_url:
+    click.echo(f"{settings.public_url or web_address(settings.host, settings.port)}/join/{token}")
+    if settings.host in EVERYWHERE and not settings.public_url:
         told = "this link works on this machine; for others, give the address that they type as --public-url."
         click.echo(f"note: {told}", err=True)
 

@@ -16,7 +16,7 @@ from typing import cast
 import uvicorn
 
 from crossguard.errors import ConfigError
-from crossguard.listening import listen
+from crossguard.listening import listen, web_address
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.interfaces.perspective.suggestions import check_file
@@ -93,7 +93,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
     if settings.metrics_port:
         serve_metrics(service.telemetry.registry, settings.host, settings.metrics_port)
-    logs.event("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", docs="/docs")
+    logs.event("listening", url=web_address(host, port), docs="/docs")
     await server.serve(sockets=[listener])
     logs.event("stopped")
 
