@@ -211,7 +211,7 @@ def unflatten(row: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any
     """Returns the record that `flatten` turned into a row.
 
     Raises:
-        KeyError, TypeError: The row is not one of ours.
+        KeyError, TypeError, ValueError: The row is not one of ours.
     """
     record: dict[str, Any] = {}
     for column in layout:
@@ -224,7 +224,10 @@ def unflatten(row: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any
         record |= {"labels": {}, "modality_weights": None, "action": None}
     else:
         record["error"] = None
-    for name, label in record.setdefault("labels", {}).items():
+    labels = record.setdefault("labels", {})
+    if unknown := set(record["flags"]) - set(labels):
+        raise ValueError(f"flags of no label: {unknown}")
+    for name, label in labels.items():
         label["flagged"] = name in record["flags"]
     return record
 

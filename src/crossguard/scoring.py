@@ -26,7 +26,7 @@ from crossguard.data.row_formats import one_cell
 from crossguard.data.tables import PostReader
 from crossguard.data.writing import open_output, refuse_same_file
 from crossguard.decision.policy import Policy
-from crossguard.errors import ConfigError, InputError, OutputError
+from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.posts import noted
@@ -39,6 +39,8 @@ Watch = Callable[[Post, Decision], None]
 OnError: TypeAlias = Literal["record", "skip", "stop"]
 
 EXCEL_DIGITS: Final = 15
+# Posts among which one is looked for that can be read.
+LOOKED_AT: Final = 100
 
 
 @dataclass(slots=True)
@@ -155,11 +157,15 @@ def score_file(
 
 
 def kept_columns(posts: Iterator[Post], reader: PostReader) -> tuple[Iterator[Post], tuple[str, ...]]:
-    """Reads the first post, so that the columns are known; returns all posts, and what is kept of them.
+    """Reads posts until one can be read, so that the columns are known; returns all, and what is kept of them.
 
     The id has a column of its own, and encoded images are not kept.
     """
-    first = list(itertools.islice(posts, 1))
+    first: list[Post] = []
+    for post in itertools.islice(posts, LOOKED_AT):
+        first.append(post)
+        if reader.header:
+            break
     return itertools.chain(first, posts), reader.kept
 
 
@@ -194,7 +200,8 @@ def score_table(
         keep: Whether decisions keep what came with the posts: texts, image paths, and `Post.extra`.
 
     Raises:
-        InputError: A post cannot be scored and `on_error` is `stop`; the rows before it are written.
+        InputError: A post cannot be scored and `on_error` is `stop`, or the table is damaged from one on; the rows
+            before it are written.
         OutputError: The output cannot be written, or was made from other posts or by another model.
         ConfigError: `limit` or `batch_size` is no number of posts, or `resume` with `skip`: a file without the failed
             posts does not say how far it came.
@@ -212,7 +219,8 @@ def score_table(
         entries = itertools.chain(list(itertools.islice(entries, 1)), entries)
     originals: deque[Post] = deque()
     waiting: deque[Post] = deque()
-    left = noted(entries, originals)
+    broken: list[TableError] = []
+    left = noted(_up_to_error(entries, broken), originals)
     posts_left = noted(transform(left) if transform else left, waiting)
     with output or nullcontext(), closing(moderator.stream(posts_left, batch_size)) as decisions:
         if output is not None:
@@ -232,10 +240,20 @@ def score_table(
             summary.add(decision)
             if watch is not None:
                 watch(post, decision)
-        if output is not None:
+        if output is not None and not broken:
             output.finish()
     summary.seconds = time.monotonic() - started
+    if broken:
+        raise broken[0]
     return summary
+
+
+def _up_to_error(posts: Iterator[Post], broken: list[TableError]) -> Iterator[Post]:
+    """Yields posts until their table turns out to be damaged, and puts that into `broken`: the others are scored."""
+    try:
+        yield from posts
+    except TableError as error:
+        broken.append(error)
 
 
 def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator[Decision]:

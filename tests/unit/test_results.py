@@ -8,6 +8,7 @@ from tests.support.decisions import decision
 
 import crossguard
 from crossguard.bundle import Bundle
+from crossguard.data.writing import read_decisions
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, MissingExtraError
 from crossguard.moderator import Moderator
@@ -49,6 +50,17 @@ def _flagging_everything(tiny: Moderator) -> Policy:
         name: rule.model_copy(update={"threshold": 0.0, "review": None}) for name, rule in tiny.policy.labels.items()
     }
     return tiny.policy.model_copy(update={"labels": labels})
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.xlsx"])
+def test_a_frame_that_is_written_is_read_with_all_flags(tiny: Moderator, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    results = tiny.with_policy(_flagging_everything(tiny)).score(["hello", "", "good morning"])
+    frame = results.to_frame()
+    write = frame.to_csv if name.endswith("csv") else frame.to_excel
+    write(tmp_path / name, index=False)
+    assert [row.flags for row in read_decisions(tmp_path / name)] == [row.flags for row in results]
+    assert results[0].flags
 
 
 def test_a_frame_has_a_row_per_post(tiny: Moderator) -> None:

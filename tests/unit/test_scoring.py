@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,3 +205,50 @@ def test_the_text_that_is_kept_is_the_one_that_was_scored(tiny: Moderator, tmp_p
         assert any("column 'text' is not kept" in str(each.message) for each in told)
         (decision,) = read_decisions(tmp_path / name)
         assert decision.input["text"] == "awful people"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_what_stands_before_a_damaged_place_is_scored_and_written(tiny: Moderator, tmp_path: Path, suffix: str) -> None:
+    lines = "".join(json.dumps({"id": str(n), "text": f"hello {n} {n * 7919}"}) + "\n" for n in range(500))
+    whole = gzip.compress(lines.encode())
+    (tmp_path / "in.jsonl.gz").write_bytes(whole[:-400])
+    out = tmp_path / f"out.{suffix}"
+    with pytest.raises(TableError, match=r"is damaged after (\d+) posts") as told:
+        score_file(tmp_path / "in.jsonl.gz", out, model=tiny)
+    (count,) = re.findall(r"after (\d+) posts", str(told.value))
+    assert int(count) > 200
+    (tmp_path / "in.jsonl.gz").write_bytes(whole)
+    summary = score_file(tmp_path / "in.jsonl.gz", out, model=tiny, resume=True)
+    assert (summary.previous, summary.posts) == (int(count), 500 - int(count))
+
+
+def test_columns_with_names_of_several_lines_are_read_again(tiny: Moderator, tmp_path: Path) -> None:
+    posts = [Post(str(n), "hello", extra={"Why?\n(optional)": "so"}) for n in range(4)]
+    out = tmp_path / "out.csv"
+    with open_output(out, tiny.labels.names, kept=("text", "Why?\n(optional)")) as output:
+        score_table(tiny, posts[:3], output, keep=True)
+    assert [row.id for row in read_decisions(out)] == ["0", "1", "2"]
+    output = open_output(out, tiny.labels.names, kept=("text", "Why?\n(optional)"), resume=True)
+    assert score_table(tiny, posts, output, resume=True, keep=True).previous == 3
+    assert next(read_decisions(out)).input == {"text": "hello", "Why? (optional)": "so"}
+
+
+def test_a_damaged_first_line_costs_no_columns(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "hel\n{"text": "hello", "author": "x"}\n')
+    score_file(tmp_path / "in.jsonl", tmp_path / "out.csv", model=tiny, keep=True)
+    _, row = read_decisions(tmp_path / "out.csv")
+    assert row.input == {"text": "hello", "author": "x"}
+
+
+def test_a_column_of_ids_that_are_not_used_is_kept(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("post_id,id,text\np1,7,hello\n")
+    score_file(tmp_path / "in.csv", tmp_path / "out.csv", model=tiny, keep=True, columns=Columns(id="post_id"))
+    (row,) = read_decisions(tmp_path / "out.csv")
+    assert (row.id, row.input) == ("p1", {"id": "7", "text": "hello"})
+
+
+def test_a_column_that_no_object_has_is_told(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"post": "1", "body": "hello"}\n{"post": "2", "photo": "a.png"}\n')
+    columns = Columns(id="post_idd", text="body", image_path="photo")
+    with pytest.warns(UserWarning, match="no post has the column 'post_idd', so it was not read. Did you mean 'post'"):
+        score_file(tmp_path / "in.jsonl", model=tiny, columns=columns)

@@ -123,4 +123,5 @@ def _header(lines: Lines, where: str) -> tuple[list[str], str]:
     except csv.Error as error:
         if "\r" in line.rstrip("\r\n"):
             raise ends_in_cr(where) from None
-        raise TableError(f"The header of {where} cannot be read: {error}.") from None
+        hint = " The name of a column has a line break or an open quote: write it in one line." * (line.count('"') % 2)
+        raise TableError(f"The header of {where} cannot be read: {error}.{hint}") from None

@@ -11,7 +11,7 @@ from typing import Any, Final
 from crossguard.data.cells import as_text
 from crossguard.data.columns import MORE_WORDS, OTHER_NAMES, Columns, Unread, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
-from crossguard.errors import PostError, TableError
+from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
 
 AN_OBJECT_PER_POST: Final = (
@@ -61,6 +61,7 @@ class PostBuilder:
         self.image_root = image_root
         # By the names of a row: the objects of JSON may differ in theirs.
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
+        self._names: dict[str, None] = {}  # of all rows
 
     def open(self, header: Iterable[str], where: str) -> dict[str, str]:
         """Checks the columns of a whole table, and returns those that are used by what they hold."""
@@ -109,6 +110,16 @@ class PostBuilder:
         self.unread += [note for note in told if note not in self.unread]
         self.tell(told)
 
+    @property
+    def missing(self) -> list[str]:
+        """Which columns that were asked for by name no row had so far: an object of JSON may leave fields out."""
+        asked = self.columns.renamed.values() if self._names else ()
+        return [
+            f"no post has the column '{name}', so it was not read.{suggest(name, self._names)}"
+            for name in asked
+            if name not in self._names
+        ]
+
     def tell(self, notes: Iterable[str]) -> None:
         """Adds what a person should know, each sentence once."""
         self.notes += [note for note in notes if note not in self.notes]
@@ -134,6 +145,7 @@ class PostBuilder:
     def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
         names = tuple(row)
         if names not in self._matches:
+            self._names |= dict.fromkeys(names)
             try:
                 found = self.columns.match(names, "The row")
             except TableError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -14,7 +15,18 @@ from crossguard.errors import OutputError
 from crossguard.records import Decision
 from crossguard.schema import CellKind, Names, columns, flatten, own_columns, unflatten
 
-JOINER: Final = ";"
+_JOINER: Final = ";"
+
+
+def texts_of(cell: str) -> list[str]:
+    """Returns the texts of a cell; those of a data frame that was written as CSV stand there as Python shows them.
+
+    Raises:
+        SyntaxError, ValueError: They are not written so.
+    """
+    if cell.startswith(("['", '["')) or cell == "[]":
+        return [str(text) for text in ast.literal_eval(cell)]
+    return cell.split(_JOINER) if cell else []
 
 
 def one_cell(cell: Any) -> Any:
@@ -22,7 +34,7 @@ def one_cell(cell: Any) -> Any:
     if not isinstance(cell, list | dict):
         return cell
     if isinstance(cell, list) and all(isinstance(each, str) for each in cell):
-        return JOINER.join(cell)
+        return _JOINER.join(cell)
     return json.dumps(_finite(cell), ensure_ascii=False, default=str)
 
 
@@ -31,7 +43,7 @@ _PARSERS: Final[dict[CellKind, Callable[[str], Any]]] = {
     "text": lambda cell: cell,
     "integer": lambda cell: int(cell) if cell else None,
     "number": lambda cell: float(cell) if cell else None,
-    "texts": lambda cell: cell.split(JOINER) if cell else [],
+    "texts": texts_of,
 }
 
 
@@ -79,7 +91,8 @@ class CsvRows:
 
     def __init__(self, names: Names) -> None:
         self.layout = columns(names)
-        self.header = _line([column.name for column in self.layout])
+        # Results are read line by line, and a spreadsheet's columns may have names of several lines.
+        self.header = _line([" ".join(column.name.splitlines()) for column in self.layout])
         self.places: Sequence[int] = range(len(self.layout))  # of these columns in a row
         self.width = len(self.layout)
 
@@ -143,7 +156,7 @@ class CsvRows:
                 decision = Decision.from_dict(unflatten(row, self.layout))
             except StopIteration:
                 return
-            except (csv.Error, IndexError, KeyError, TypeError, ValueError) as error:
+            except (csv.Error, IndexError, KeyError, SyntaxError, TypeError, ValueError) as error:
                 if isinstance(error, csv.Error) and at_end:  # cut inside quotes
                     return
                 raise _foreign(end) from None

@@ -101,7 +101,7 @@ class PostReader:
         found = [self._duplicates.warning] if self._duplicates.warning else []
         if self._folder is not None and self._folder.left_out:
             found.append(f"{self._folder.left_out:,} files were left out, as their names are not those of images.")
-        return found + self._builder.notes
+        return found + self._builder.notes + self._builder.missing
 
     @property
     def unread(self) -> list[str]:
@@ -121,9 +121,10 @@ class PostReader:
     @property
     def kept(self) -> tuple[str, ...]:
         """Names of what posts carry beside their ids, after the first post was read: for results that keep it."""
-        meanings = {name: meaning for meaning, name in self._builder.found.items()} | {"image": "image_path"}
-        names = [meanings.get(name, name) for name in self.header] or ["text", "image_path"]
-        return tuple(dict.fromkeys(name for name in names if name != "id"))
+        found = self._builder.found
+        meanings = {name: meaning for meaning, name in found.items()} | {"image": "image_path"}
+        names = [meanings.get(name, name) for name in self.header if name != found.get("id")] or ["text", "image_path"]
+        return tuple(dict.fromkeys(names))
 
     def _entries(self) -> Iterable[Post]:
         where = "stdin" if self.source == STDIN else f"'{self.source}'"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from crossguard.data.page import write_page
-from crossguard.data.row_formats import JOINER, no_result, one_cell
+from crossguard.data.row_formats import no_result, one_cell, texts_of
 from crossguard.errors import MissingExtraError, OutputError, first_line
 from crossguard.records import Decision
 from crossguard.saving import whole_file
@@ -133,7 +133,7 @@ def _read_excel(path: Path, find: Finder) -> Iterator[Decision]:
 def _cell(column: Column, cell: Any) -> Any:
     """Gives a cell its value back: Excel has no empty texts, and no lists."""
     if column.kind == "texts":
-        return cell.split(JOINER) if cell else []
+        return texts_of(cell or "")
     return "" if cell is None and column.kind == "text" and len(column.path) == 1 else cell
 
 
