@@ -103,7 +103,7 @@ def command(
     """
     with needs_extra("Calibrating", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated, read_posts
-        from crossguard.evaluation.calibration.policy import calibrate, write_policy
+        from crossguard.evaluation.calibration.policy import calibrate, usage, write_policy
         from crossguard.evaluation.terminal import show_line
     from crossguard.cli.table import terminal
     from crossguard.loading import load
@@ -126,12 +126,12 @@ def command(
         rounds=rounds,
         command=typed(),
     )
-    write_policy(found.file, out)
+    write_policy(found.file, out, model)
     console = terminal()
     _grid(found).show(console)
     for note in (*found.notes, *_tenants_left(policy)):
         show_line(f"Note: {note}", console, "yellow")
-    click.echo(f"Wrote {out}. Use it with: crossguard score --policy {out} ...", err=True)
+    click.echo(f"Wrote {out}. Use it with: {usage(out, model)}", err=True)
 
 
 def _tenants_left(policy: str) -> list[str]:

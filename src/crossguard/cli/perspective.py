@@ -71,7 +71,7 @@ def map_command(
     file = _policy_file(policy, name or policy_name(out), version)  # before all is scored
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
-    write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out)
+    write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out, model)
     _print(maps)
     for attribute, fitted in maps.items():
         for caution in _cautions(attribute, fitted, *found[attribute]):

@@ -202,7 +202,7 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
         refuse_existing(out, overwrite=overwrite)
     console = _console(settings)
     from crossguard.evaluation.calibration.criteria import Criterion
-    from crossguard.evaluation.calibration.policy import write_policy
+    from crossguard.evaluation.calibration.policy import usage, write_policy
     from crossguard.review.learn import learn, policy_file
     from crossguard.review.quality.reading import decided, strata
 
@@ -211,8 +211,8 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
     _show_proposals(proposals, notes)
     if out is not None:
         file = policy_file(settings.model, settings.policy, proposals, policy_name(out), typed())
-        write_policy(file, out)
-        click.echo(f"Wrote {out}. Try it with: crossguard score --policy {out} ...", err=True)
+        write_policy(file, out, settings.model)
+        click.echo(f"Wrote {out}. Try it with: {usage(out, settings.model)}", err=True)
 
 
 @command.command("invite", short_help="Print a link to join, or to choose a new password.")

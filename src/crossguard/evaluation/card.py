@@ -16,6 +16,7 @@ from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
 from crossguard.evaluation.titles import KEYS, SHOWN, title
+from crossguard.registry import shipped
 
 _NOTHING: Mapping[str, Path] = {}
 INDEXED = (*KEYS, "any/roc_auc")
@@ -107,6 +108,7 @@ def build_card(
     body = render(
         "card.md.j2",
         manifest=manifest,
+        place=own_name if (own_name := manifest.model.name) in shipped() else f"path/to/{own_name}",
         labels=manifest.label_set,
         details=details,
         runs=runs,

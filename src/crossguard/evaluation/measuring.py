@@ -24,6 +24,8 @@ from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_bot
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
+# No threshold makes metrics on posts that the weights were fitted to those of others.
+ANOTHER_SPLIT = "Use posts that the model did not learn from, such as another split."
 ALONE: tuple[View, ...] = ("text-only", "image-only")
 
 
@@ -49,7 +51,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
     """
     scored = score(moderator, annotated)
     bundle, policy = moderator.bundle, moderator.policy
-    source, told = _fitted_on(moderator), leak_warnings(bundle.provenance(), annotated)
+    source, told = _fitted_on(moderator), leak_warnings(bundle.provenance(), annotated, ANOTHER_SPLIT)
     if request.cross_fit is None:
         told += leak_warnings(bundle.policy_provenance(policy), annotated)
         if policy.inputs:
@@ -137,10 +139,12 @@ def _measured(
     return Run(facts, sample, main, _others(sample, annotated, request), tuple(warnings))
 
 
-def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[str]:
-    """Says so when the evaluated posts are those that something was fitted on."""
-    advice = "The metrics are in-sample to that extent, and too high. Use another split, or --cross-fit."
-    return [f"{told} {advice}" for told in leaks(provenance, annotated.posts)]
+def leak_warnings(
+    provenance: Mapping[str, Any], annotated: Annotated, instead: str = "Use another split, or --cross-fit."
+) -> list[str]:
+    """Says so when the evaluated posts are those that something was fitted on, and what to do instead."""
+    meaning = "The metrics are in-sample to that extent, and too high."
+    return [f"{told} {meaning} {instead}" for told in leaks(provenance, annotated.posts)]
 
 
 def _cross_fitted(

@@ -58,6 +58,18 @@ def test_wrong_wishes_are_one_line_each(
     assert error.count("\n") == 1
 
 
+def test_the_command_that_is_told_names_the_model(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, options = tmp_path / "own policy.yaml", ["--rounds", "10", "--calibration", "platt", "--name", "own"]
+    assert run(["calibrate", str(annotated_posts), "--model", str(tiny_model), *options, "--out", str(out)]) == 0
+    told = f"crossguard score --model {tiny_model} --policy '{out}' ..."
+    assert told in capsys.readouterr().err
+    assert out.read_text().startswith(
+        f"# Use it with: crossguard score --model {tiny_model} --policy 'own policy.yaml'"
+    )
+
+
 def test_the_table_fits_80_columns_with_every_threshold(
     tiny_model: Path,
     annotated_posts: Path,

@@ -24,6 +24,7 @@ from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROU
 from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
 from crossguard.evaluation.audit.suites import SuiteResult, run_suite, score_phrases
 from crossguard.evaluation.estimates import plain
+from crossguard.evaluation.leakage import leaks
 from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.scoring import score, unscored
 from crossguard.moderator import Moderator
@@ -82,7 +83,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     if request.posts is not None:
         name = Path(request.posts.source).name
         scored = score(moderator, request.posts)
-        told = (*unscored(scored.failed, "the audit"), *request.posts.notes)
+        told = (*unscored(scored.failed, "the audit"), *request.posts.notes, *_leaks(moderator, request.posts))
         notes += [f"{name}: {note}" for note in told]
         texts = [f"{post.text} {post.image_text}" for post in scored.annotated.posts]
         found = column_groups(scored.annotated, request.group_columns) if request.group_columns else members(texts)
@@ -112,6 +113,12 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         (*_warnings(groups), *notes),
         request.command,
     )
+
+
+def _leaks(moderator: Moderator, posts: Annotated) -> list[str]:
+    provenances = (moderator.bundle.provenance(), moderator.bundle.policy_provenance(moderator.policy))
+    found = [told for provenance in provenances for told in leaks(provenance, posts.posts)]
+    return [f"{told} Other posts are treated worse than these figures say." for told in found]
 
 
 def _robustness(moderator: Moderator, request: AuditRequest) -> tuple[Robustness, ...]:

@@ -36,23 +36,36 @@ def fit_none(logits: Floats, truth: NDArray[np.bool_]) -> Identity:  # noqa: ARG
 
 
 def fit_temperature(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
-    """Fits one factor on the logits by log loss (Guo et al. 2017)."""
+    """Fits one factor on the logits by log loss (Guo et al. 2017), with the targets of `fit_platt`."""
+    targets = _targets(logits, truth)
 
     def loss(log_scale: float) -> float:
-        return float(log_loss(truth, Platt(scale=float(np.exp(log_scale))).apply(logits)).mean())
+        return float(_cross_entropy(targets, Platt(scale=float(np.exp(log_scale))).apply(logits)).mean())
 
     found = minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded")
     return Platt(scale=float(np.exp(found.x)))
 
 
 def fit_platt(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
-    """Fits factor and offset on the logits by log loss (Platt 1999), weakly regularised."""
-    model = LogisticRegression(C=1e4).fit(logits[:, None], truth)
+    """Fits factor and offset on the logits by log loss (Platt 1999), weakly regularised.
+
+    Posts count as slightly less than certain, as in his paper: n of them cannot show a probability of 0 or 1, and where
+    logits separate them, a fit to 0 and 1 makes every other post certain, too.
+    """
+    targets = _targets(logits, truth)
+    both = np.concatenate([logits, logits])[:, None]
+    answers = np.repeat([True, False], len(logits))
+    model = LogisticRegression(C=1e4).fit(both, answers, sample_weight=np.concatenate([targets, 1 - targets]))
     scale, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
     if scale < LEAST_SCALE:
         # A model that ranks a label backwards must not be turned around: every post gets the base rate.
         scale, shift = LEAST_SCALE, float(logit(np.array(truth.mean())))
     return Platt(scale=scale, shift=shift)
+
+
+def _targets(logits: Floats, truth: NDArray[np.bool_]) -> Floats:
+    carrying, others = (len(np.unique(logits[truth == answer])) for answer in (True, False))  # copies show no more
+    return np.where(truth, (carrying + 1) / (carrying + 2), 1 / (others + 2))
 
 
 def fit_isotonic(logits: Floats, truth: NDArray[np.bool_]) -> Isotonic:
@@ -73,8 +86,12 @@ KINDS: Mapping[str, Fit] = MappingProxyType(
 
 def log_loss(truth: NDArray[np.bool_], probabilities: Floats) -> Floats:
     """Returns the log loss of each post, (n,), in nats."""
+    return _cross_entropy(truth.astype(np.float64), probabilities)
+
+
+def _cross_entropy(targets: Floats, probabilities: Floats) -> Floats:
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    return np.where(truth, -np.log(inside), -np.log1p(-inside))
+    return -targets * np.log(inside) - (1 - targets) * np.log1p(-inside)
 
 
 def different(truth: NDArray[np.bool_], groups: Groups) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,10 +149,16 @@ def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]
     return notes
 
 
-def write_policy(file: PolicyFile, path: Path) -> None:
-    """Writes a policy file as YAML."""
+def usage(path: Path | str, model: str) -> str:
+    """Returns the command that scores by a policy file of a model."""
+    of_model = "" if model == "compact" else f" --model {shlex.quote(model)}"
+    return f"crossguard score{of_model} --policy {shlex.quote(str(path))} ..."
+
+
+def write_policy(file: PolicyFile, path: Path, model: str = "compact") -> None:
+    """Writes a policy file for a model as YAML."""
     data = file.model_dump(mode="json", exclude=None if file.tenants else {"tenants"})
-    head = f"# Use it with: crossguard score --policy {path.name} ...\n"
+    head = f"# Use it with: {usage(path.name, model)}\n"
     save_text(path, head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110))
 
 

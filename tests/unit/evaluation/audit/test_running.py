@@ -13,6 +13,7 @@ from crossguard.evaluation.audit.robustness import EvasionTest
 from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
 from crossguard.evaluation.audit.suites import read_phrases, read_suite
 from crossguard.evaluation.estimates import plain
+from crossguard.evaluation.leakage import sketch
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
@@ -70,6 +71,15 @@ def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) ->
     assert [result.sentences for result in found.counterfactuals] == [14]
     assert found.counterfactuals[0].harmless
     assert json.loads(json.dumps(plain(found)))["groups"] == {}
+
+
+def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
+    fitted = tiny.with_policy(tiny.policy.model_copy(update={"provenance": provenance}))
+    (told,) = (each for each in audit(fitted, AuditRequest(annotated)).warnings if "FITTED ON THESE POSTS" in each)
+    assert told.startswith("posts.jsonl: FITTED ON THESE POSTS: 100% of the evaluated posts are in 'made-up'")
+    assert not any("FITTED" in each for each in audit(tiny, AuditRequest(annotated)).warnings)
 
 
 @pytest.mark.parametrize(("swaps", "told"), [(0, ()), (1, ("posts.jsonl: no post names exactly one group once.",))])

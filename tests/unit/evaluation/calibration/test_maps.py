@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from crossguard.decision.calibration import Identity, logit, sigmoid
 from crossguard.evaluation.calibration.maps import (
     KINDS,
+    Fit,
     choose,
     enough,
     estimate_prevalence,
@@ -32,6 +33,18 @@ def test_temperature_and_platt_find_the_true_map() -> None:
     platt = fit_platt(*draw(0.5, -1.0))
     assert platt.scale == pytest.approx(0.5, abs=0.05)
     assert platt.shift == pytest.approx(-1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("fit_map", [fit_temperature, fit_platt])
+def test_a_few_posts_that_logits_separate_make_no_other_certain(fit_map: Fit) -> None:
+    logits, truth = np.linspace(-4, 4, 24), np.arange(24) >= 12
+    found = fit_map(logits, truth)
+    probabilities = found.apply(np.array([-4.0, -1.0, 1.0, 4.0]))
+    assert 0.005 < probabilities[0] < 0.1
+    assert 0.9 < probabilities[3] < 0.995
+    assert fit_map(np.repeat(logits, 9), np.repeat(truth, 9)).apply(logits) == pytest.approx(
+        found.apply(logits), abs=0.02
+    ), "copies show no more"
 
 
 @pytest.mark.parametrize(
