@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,13 @@ def test_a_column_of_ids_that_are_not_used_is_kept(tiny: Moderator, tmp_path: Pa
     score_file(tmp_path / "in.csv", tmp_path / "out.csv", model=tiny, keep=True, columns=Columns(id="post_id"))
     (row,) = read_decisions(tmp_path / "out.csv")
     assert (row.id, row.input) == ("p1", {"id": "7", "text": "hello"})
+
+
+def test_a_table_without_rows_lacks_no_column(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("post,body\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert score_file(tmp_path / "in.csv", model=tiny, columns=Columns(id="post", text="body")).posts == 0
 
 
 def test_a_column_that_no_object_has_is_told(tiny: Moderator, tmp_path: Path) -> None:

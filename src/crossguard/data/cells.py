@@ -91,8 +91,8 @@ def names_in(value: Any) -> list[str]:
     """Returns what a cell names: nothing where it is empty or says that nobody knows, and each item of a list."""
     if isinstance(value, list | tuple):
         return [name for item in value for name in names_in(item)]
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else written(value)).strip()
-    return [] if value is None or text.lower() in _UNKNOWN else [text]
+    text = _shown(written(value)).strip()
+    return [] if text.lower() in _UNKNOWN else [text]
 
 
 def as_text(value: Any, column: str) -> str:
@@ -118,6 +118,10 @@ def as_text(value: Any, column: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         many = " Many posts: score(series)." if hasattr(value, "ndim") else ""
         raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.{many}")
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
     # pandas turns whole numbers of a column with gaps into floats.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 

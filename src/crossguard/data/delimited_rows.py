@@ -123,5 +123,6 @@ def _header(lines: Lines, where: str) -> tuple[list[str], str]:
     except csv.Error as error:
         if "\r" in line.rstrip("\r\n"):
             raise ends_in_cr(where) from None
-        hint = " The name of a column has a line break or an open quote: write it in one line." * (line.count('"') % 2)
+        is_open = line.count('"') % 2
+        hint = " The name of a column has a line break or an open quote: write it in one line." if is_open else ""
         raise TableError(f"The header of {where} cannot be read: {error}.{hint}") from None

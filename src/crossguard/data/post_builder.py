@@ -61,7 +61,8 @@ class PostBuilder:
         self.image_root = image_root
         # By the names of a row: the objects of JSON may differ in theirs.
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
-        self._names: dict[str, None] = {}  # of all rows
+        # Names that were asked for and no row had so far: an object of JSON may leave fields out.
+        self._lacking = list(columns.renamed.values())
 
     def open(self, header: Iterable[str], where: str) -> dict[str, str]:
         """Checks the columns of a whole table, and returns those that are used by what they hold."""
@@ -99,6 +100,7 @@ class PostBuilder:
     def note(self, header: Iterable[str], where: str) -> None:
         """Remembers the columns, and what was found under another name."""
         self.header = tuple(header)
+        self._meet(self.header)
         self.found = self.columns.match(self.header, where)
         self.tell(self.columns.notes(self.found))
         self._tell_unread(self.header, self.found)
@@ -110,15 +112,14 @@ class PostBuilder:
         self.unread += [note for note in told if note not in self.unread]
         self.tell(told)
 
+    def _meet(self, names: tuple[str, ...]) -> None:
+        self._lacking = [name for name in self._lacking if name not in names]
+
     @property
     def missing(self) -> list[str]:
-        """Which columns that were asked for by name no row had so far: an object of JSON may leave fields out."""
-        asked = self.columns.renamed.values() if self._names else ()
-        return [
-            f"no post has the column '{name}', so it was not read.{suggest(name, self._names)}"
-            for name in asked
-            if name not in self._names
-        ]
+        """Which columns that were asked for by name no row has had, one sentence each; none before the first row."""
+        asked = self._lacking if self.header else ()
+        return [f"no post has the column '{name}', so it was not read.{suggest(name, self.header)}" for name in asked]
 
     def tell(self, notes: Iterable[str]) -> None:
         """Adds what a person should know, each sentence once."""
@@ -145,7 +146,7 @@ class PostBuilder:
     def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
         names = tuple(row)
         if names not in self._matches:
-            self._names |= dict.fromkeys(names)
+            self._meet(names)
             try:
                 found = self.columns.match(names, "The row")
             except TableError as error:

@@ -84,7 +84,8 @@ def build_card(
         InputError: A run or an audit is of another model, or of another version of this one.
     """
     manifest = bundle.manifest
-    own = f"{manifest.model.name} {manifest.model.version}"
+    name = manifest.model.name
+    own = f"{name} {manifest.model.version}"
     for run in runs:
         measured = f"{run.facts.model} {run.facts.model_version}"
         if run.facts.model_version and measured != own:  # scores from elsewhere name no version
@@ -95,7 +96,7 @@ def build_card(
     files = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and is_part(Path(path.name))}
     files |= added
     metadata = ModelCardData(
-        model_name=manifest.model.name,
+        model_name=name,
         eval_results=_indexed(runs) or None,
         license=details.licence,
         language=list(details.languages) or None,
@@ -108,7 +109,7 @@ def build_card(
     body = render(
         "card.md.j2",
         manifest=manifest,
-        place=own_name if (own_name := manifest.model.name) in shipped() else f"path/to/{own_name}",
+        place=name if name in shipped() else f"path/to/{name}",
         labels=manifest.label_set,
         details=details,
         runs=runs,

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.bundle import sha256
 from crossguard.evaluation.estimates import Estimate
 from crossguard.likeness import Likeness
 from crossguard.records import Post
@@ -45,7 +47,7 @@ def sketch(posts: Iterable[Post]) -> list[str]:
 
     Small enough to travel with a policy, it tells later how many posts of another table are among these.
     """
-    return sorted({_hash(content) for post in posts if (content := _content(post))})[:SKETCH_SIZE]
+    return sorted(set(_hashes(posts)))[:SKETCH_SIZE]
 
 
 def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -69,9 +71,12 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
     A full sketch holds every hash of the set up to its largest one. So of the posts with a hash in that range, which
     are a random part of all posts, it is known for each whether the set contains it.
     """
+    return _overlap(fingerprint, _hashes(posts))
+
+
+def _overlap(fingerprint: Sequence[str], hashes: Iterable[str]) -> Overlap:
     known = set(fingerprint)
     complete = len(fingerprint) < SKETCH_SIZE
-    hashes = [_hash(content) for post in posts if (content := _content(post))]
     inside = [entry for entry in hashes if complete or entry <= fingerprint[-1]] if known else []
     if not inside:
         return Overlap(0, 0, 0.0, 0.0)
@@ -84,8 +89,10 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
 def leaks(provenance: Mapping[str, Any], posts: Sequence[Post]) -> list[str]:
     """Returns a sentence for each part of these posts that something was fitted on, by sketches under `fitted_on`."""
     told = []
-    for entry in provenance.get("fitted_on", ()):
-        found = overlap(entry.get("sketch", ()), posts)
+    entries = provenance.get("fitted_on", ())
+    hashes = _hashes(posts) if entries else []
+    for entry in entries:
+        found = _overlap(entry.get("sketch", ()), hashes)
         if found.low < NOTABLE:
             continue
         tested = "" if found.tested == len(posts) else f" ({found.seen} of the {found.tested} that can be told)"
@@ -134,14 +141,16 @@ def _content(post: Post) -> str:
 
 
 def _image_key(post: Post) -> str:
-    content = post.image
-    if isinstance(content, str | Path):
-        try:
-            content = Path(content).read_bytes()
-        except (OSError, ValueError):  # missing, or a URL
-            return ""
-    return f"image:{hashlib.sha256(content).hexdigest()}" if isinstance(content, bytes) else ""
+    image = post.image
+    if isinstance(image, bytes):
+        return f"image:{hashlib.sha256(image).hexdigest()}"
+    if isinstance(image, str | Path):
+        with suppress(OSError, ValueError):  # it is missing, or a URL
+            return f"image:{sha256(Path(image))}"
+    return ""
 
 
-def _hash(content: str) -> str:
-    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:12]
+def _hashes(posts: Iterable[Post]) -> list[str]:
+    """Returns a hash of each post that can be told from others."""
+    contents = (content for post in posts if (content := _content(post)))
+    return [hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:12] for content in contents]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.bundle import sha256
 from crossguard.cache import cache_folder
 from crossguard.data.datasets.rows import letters
 from crossguard.training.targets import Floats
@@ -165,8 +166,7 @@ class HeldOut:
 def image_hash(image: Path) -> str:
     """Returns what copies of an image share: a hash of its file; its name where no file is on this machine."""
     try:
-        with image.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(image)
     except OSError:
         return image.name
 

@@ -46,7 +46,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "earlier": items.earlier_of_author(db, row, visit.person.queues),
             "last": undoable(visit, db),
             "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
-            "form": visit.form or _taken_back(visit, db),
+            "form": visit.form or _taken_back(visit, db, again),
             "stayed": votes.count_standing(db, visit.person.id, again) if again else 0,
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
@@ -82,9 +82,8 @@ def _is_hidden(visit: Visit, row: Any, own: Sequence[Any]) -> bool:
     return row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
 
 
-def _taken_back(visit: Visit, db: Connection) -> dict[str, str]:
+def _taken_back(visit: Visit, db: Connection, again: str | None) -> dict[str, str]:
     """Returns the fields of the answer that the person has just undone, mostly to correct one of them."""
-    again = visit.request.query_params.get(AGAIN)
     vote = votes.taken_back(db, visit.item, visit.person.id, again) if again else None
     if vote is None:
         return {}
