@@ -50,7 +50,7 @@ def train(
         resume: Go on with the run in the folder.
         fold: Hold out one part of the sources that are cross-validated.
         start: Runs of the same model, whose weights are averaged to start from; their labels may be others, and the
-            last layer is then a new one.
+            last layer is then a new one. Not needed to resume.
         save_every: Write the state after that many steps, besides after each epoch.
 
     Returns:
@@ -64,7 +64,8 @@ def train(
     with claimed(folder):
         examples, measured = read_examples(recipe, data, fold)
         untrained = _untrained(examples, start)
-        _warn(recipe, examples, measured, fold, untrained)
+        # A run that goes on was told, and need not name again what it started from.
+        _warn(recipe, examples, measured, fold, () if resume else untrained)
         model, encoder, tokenizer = _build(recipe, start)
         training_images, measured_images = _caches(recipe, data, examples, measured)
         train_on = Batcher(recipe, examples, encoder, training_images)
@@ -72,6 +73,7 @@ def train(
         cut = measure_on.texts.cut
         _warn_of_cut(recipe, cut)
         trainer = Trainer(recipe, model, train_on, measure_on, folder)
+        trainer.state.untrained = untrained
         measures, logits = trainer.run(resume=resume, save_every=save_every)
         if trainer.accelerator.is_main_process:
             write_checkpoint_files(
@@ -84,7 +86,7 @@ def train(
                 logits=logits,
                 cut=cut,
                 tokenizer=tokenizer,
-                untrained=untrained,
+                untrained=trainer.state.untrained,
             )
         trainer.accelerator.wait_for_everyone()
         return measures

@@ -115,7 +115,7 @@ class RunIdentity:
         changed = sorted(key for key in self.recipe if stored.recipe.get(key) != self.recipe[key])
         problems = [f"other settings of {', '.join(changed)}"] * bool(changed)
         if stored.data != self.data:
-            problems.append("other posts or labels")
+            problems.append("other posts or labels (also: another --fold, or a table of another name)")
         if stored.processes != self.processes:
             problems.append(f"{stored.processes} processes (now {self.processes})")
         if problems:
@@ -135,11 +135,18 @@ class RunState:
     scaler: Any = None
     average: dict[str, Tensor] | None = None
     progress: Progress = field(default_factory=Progress)
+    # Which of `text` and `image` neither this run nor those that it started from saw.
+    untrained: list[str] = field(default_factory=list)
 
     def save(self, folder: Path, identity: RunIdentity) -> None:
         """Writes the state beside its place, then moves it there; raises as `whole_weights`."""
         parts = {name: None if part is None else part.state_dict() for name, part in self._parts().items()}
-        rest = {"identity": asdict(identity), "average": self.average, "progress": asdict(self.progress)}
+        rest = {
+            "identity": asdict(identity),
+            "average": self.average,
+            "progress": asdict(self.progress),
+            "untrained": self.untrained,
+        }
         with whole_weights(folder / STATE) as unfinished:
             torch.save(parts | rest, unfinished)
 
@@ -158,6 +165,7 @@ class RunState:
         for name, mean in (self.average or {}).items():
             mean.copy_(state["average"][name])
         self.progress = Progress(**state["progress"])
+        self.untrained = state.get("untrained", self.untrained)
 
     def _parts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "scaler")}

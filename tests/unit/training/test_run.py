@@ -130,7 +130,16 @@ def test_what_no_post_has_is_told_and_remembered(
     train(short, write_tiny_table(tmp_path / "table", 24), tmp_path / "both")
     train(short, table, tmp_path / "last", start=[tmp_path / "both"])
     assert "any image" not in caplog.text, "it knows images from its start"
-    assert json.loads((tmp_path / "last" / "inference_config.json").read_text(encoding="utf-8"))["untrained"] == []
+    assert _untrained(tmp_path / "last") == []
+    caplog.clear()
+    train(short, table, tmp_path / "last", resume=True)
+    assert "any image" not in caplog.text
+    assert _untrained(tmp_path / "last") == [], "the state remembers the start, which a resume need not name"
+
+
+def _untrained(run: Path) -> list[str]:
+    kinds: list[str] = json.loads((run / "inference_config.json").read_text(encoding="utf-8"))["untrained"]
+    return kinds
 
 
 def _stop(*_: object) -> None:
