@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from crossguard.checked_settings import StrictModel
 
 F = TypeVar("F", bound=Callable[..., Any])
+LEFT_OUT: Final = "..."
+_SECRET: Final = re.compile(r"--[a-z-]*(secret|webhook-url)")  # chats post for whoever knows the address
+_PASSWORD: Final = re.compile(r"(://[^:@/\s]*):\S*@")  # of an address such as a database's
 
 
 class Number(click.FloatRange):
@@ -185,5 +189,14 @@ def text_command(text: str) -> str:
 
 
 def typed() -> str:
-    """Returns the command as it was typed, for the record."""
-    return shlex.join(["crossguard", *sys.argv[1:]])
+    """Returns the command as it was typed, for the record; that is shared, so passwords and secrets are left out."""
+    words = []
+    for before, word in pairwise(["", *sys.argv[1:]]):
+        option, equals, _ = word.partition("=")
+        if _SECRET.fullmatch(before):
+            words.append(LEFT_OUT)
+        elif equals and _SECRET.fullmatch(option):
+            words.append(f"{option}={LEFT_OUT}")
+        else:
+            words.append(_PASSWORD.sub(rf"\1:{LEFT_OUT}@", word))
+    return shlex.join(["crossguard", *words])

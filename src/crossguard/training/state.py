@@ -165,7 +165,7 @@ class RunState:
         for name, mean in (self.average or {}).items():
             mean.copy_(state["average"][name])
         self.progress = Progress(**state["progress"])
-        self.untrained = state.get("untrained", self.untrained)
+        self.untrained = state["untrained"]
 
     def _parts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "scaler")}

@@ -10,7 +10,16 @@ from click.testing import CliRunner
 from pydantic import Field
 
 from crossguard.checked_settings import StrictModel, Words
-from crossguard.cli.options import PATH, Number, added, policy_file, policy_name, resampling_options, settings_options
+from crossguard.cli.options import (
+    PATH,
+    Number,
+    added,
+    policy_file,
+    policy_name,
+    resampling_options,
+    settings_options,
+    typed,
+)
 
 
 class Settings(StrictModel):
@@ -99,3 +108,20 @@ def test_a_policy_is_not_written_where_no_command_would_read_it(given: str, woul
 @pytest.mark.parametrize("given", [[], ["--out", "mine.yml"]])
 def test_a_policy_file_has_one_of_two_suffixes(given: list[str]) -> None:
     assert CliRunner().invoke(writing, given).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        (["evaluate", "my posts.csv"], "evaluate 'my posts.csv'"),
+        (["review", "--webhook-secret", "hush", "learn"], "review --webhook-secret ... learn"),
+        (["review", "--oidc-client-secret=hush", "learn"], "review --oidc-client-secret=... learn"),
+        (["review", "--webhook-url", "https://chat/hook/hush", "learn"], "review --webhook-url ... learn"),
+        (["review", "--database", "postgresql://me:hu@sh@db/x"], "review --database postgresql://me:...@db/x"),
+        (["review", "--database=postgresql://me:hush@db:5432/x"], "review --database=postgresql://me:...@db:5432/x"),
+        (["review", "--database", "postgresql://me@db:5432/x"], "review --database postgresql://me@db:5432/x"),
+    ],
+)
+def test_the_recorded_command_holds_no_secret(given: list[str], recorded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["crossguard", *given])
+    assert typed() == f"crossguard {recorded}"
