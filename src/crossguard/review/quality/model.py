@@ -1,15 +1,16 @@
 """How the model does on what people decided: live recall and precision, precision per label, false positives per group.
 
 Live recall and precision come from what was flagged and a random sample of what was allowed. Every post of a stratum
-stands for the posts of that stratum that nobody looked at: the estimator of Horvitz and Thompson (1952) with inclusion
-probabilities that are known within strata. What was only allowed and never sampled cannot be known otherwise.
+stands for the posts of that stratum that nobody looked at, for the more the less likely it was taken in: the estimator
+of J. Hájek (1971) within strata whose sizes are known. What was only allowed and never sampled cannot be known
+otherwise.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -28,6 +29,8 @@ Floats = NDArray[np.float64]
 LEAST_PER_GROUP: Final = 5
 DRAWS: Final = 4000
 _JEFFREYS: Final = 0.5
+_LEAST: Final = 1e-9
+"""Of a prior, which must not be zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,19 @@ class Live:
 def live(strata: Sequence[Stratum]) -> Live:
     """Estimates recall, precision and prevalence.
 
-    Intervals come from draws of each stratum's rate (Jeffreys' posterior), so that a stratum without a hateful post
-    does not count as certainly clean. They assume that what was checked is a random sample of its stratum; that holds
-    for the audit, and for flagged posts when all of them, or the oldest first, are decided.
+    Intervals come from draws of each sample's rate (Jeffreys' posterior), so that a stratum without a hateful post
+    does not count as certainly clean. They assume that what was checked is a random sample of what was taken in; that
+    holds for the audit, and for flagged posts when all of them, or the oldest first, are decided.
     """
-    used = [stratum for stratum in strata if stratum.checked]
     missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
-    size = np.array([max(stratum.posts, stratum.checked) for stratum in used], dtype=np.float64)
-    flagged = np.array([stratum.flagged for stratum in used], dtype=bool)
-    hateful = np.array([stratum.hateful for stratum in used], dtype=np.float64)
-    checked = np.array([stratum.checked for stratum in used], dtype=np.float64)
-    count = int(checked.sum())
-    if not count:
+    parts = [part for stratum in strata for part in _parts(stratum)]
+    if not parts:
         return Live(Estimate(None), Estimate(None), Estimate(None), strata, missing)
+    size, checked, hateful, prior, asked_for = np.array(parts, dtype=np.float64).T
+    flagged = asked_for > 0
+    count = int(checked.sum())
     random = np.random.default_rng(0)
-    rates = random.beta(hateful + _JEFFREYS, checked - hateful + _JEFFREYS, size=(DRAWS, len(used)))
+    rates = random.beta(hateful + prior, checked - hateful + prior, size=(DRAWS, len(parts)))
     # What was checked is known; only the rest of a stratum is estimated.
     drawn = hateful + (size - checked) * rates
     totals = (size * hateful / checked)[None, :]
@@ -71,6 +72,41 @@ def live(strata: Sequence[Stratum]) -> Live:
     precision = _ratio(hits, flags, drawn_hits, flags, count)
     prevalence = _ratio(everything, posts, drawn_everything, posts, count)
     return Live(recall, precision, prevalence, strata, missing)
+
+
+class _Part(NamedTuple):
+    """A sample with what it says of its stratum."""
+
+    size: float  # posts that it stands for, itself included
+    checked: int
+    hateful: int
+    prior: float  # hateful posts, and as many harmless ones, that its rate begins with; a stratum has those of Jeffreys
+    flagged: bool
+
+
+def _parts(stratum: Stratum) -> list[_Part]:
+    each = _posts_per_item(stratum.posts, {sample.inclusion: sample.checked for sample in stratum.samples})
+    rest = [(each[inclusion] - 1) * checked for inclusion, checked, _ in stratum.samples]
+    total = sum(rest)
+    priors = [_JEFFREYS * max(unseen / total if total else 1.0, _LEAST) for unseen in rest]
+    return [
+        _Part(each[inclusion] * checked, checked, hateful, prior, stratum.flagged)
+        for (inclusion, checked, hateful), prior in zip(stratum.samples, priors, strict=True)
+    ]
+
+
+def _posts_per_item(posts: int, checked: Mapping[float, int]) -> dict[float, float]:
+    """Returns by inclusion for how many of a stratum's posts each of its checked items stands.
+
+    That is the inverse of the inclusion, scaled so that all items together stand for the posts that came; but none
+    stands for less than itself, also where one that was edited is two items.
+    """
+    each: dict[float, float] = {}
+    for inclusion in sorted(checked, reverse=True):  # those that stand for the fewest first
+        left = posts - sum(each[other] * checked[other] for other in each)
+        inverses = sum(number / other for other, number in checked.items() if other not in each)
+        each[inclusion] = max(left / inverses / inclusion, 1.0)
+    return each
 
 
 def _ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int) -> Estimate:
@@ -114,13 +150,12 @@ def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
 
 
 def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
-    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted.
-
-    The count goes first: where the sample grew since an item was taken, its inclusion is not that of the others.
-    """
-    checked = Counter(item.stratum for item in found)
-    each = {s.name: max(s.posts / checked[s.name], 1.0) for s in strata if s.posts and checked[s.name]}
-    return np.array([each.get(item.stratum, 1.0 / item.inclusion) for item in found])
+    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
+    checked: dict[str, Counter[float]] = defaultdict(Counter)
+    for item in found:
+        checked[item.stratum][item.inclusion] += 1
+    each = {stratum.name: _posts_per_item(stratum.posts, checked[stratum.name]) for stratum in strata if stratum.posts}
+    return np.array([each.get(item.stratum, {}).get(item.inclusion, 1.0 / item.inclusion) for item in found])
 
 
 def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) -> list[tuple[str, Estimate]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
@@ -52,6 +52,14 @@ class Decided:
         return all(value < MAJORITY for value in self.truth.values())
 
 
+class Sample(NamedTuple):
+    """Decided posts of a stratum that were taken with the same probability."""
+
+    inclusion: float
+    checked: int
+    hateful: int  # those of them that people found hateful
+
+
 @dataclass(frozen=True, slots=True)
 class Stratum:
     """A part of the feed, by `stratum_of`."""
@@ -59,8 +67,17 @@ class Stratum:
     name: str
     flagged: bool  # whether the model asked for a person
     posts: int  # all that came by
-    checked: int  # those that people decided
-    hateful: int  # those of them that people found hateful
+    samples: tuple[Sample, ...] = ()  # those that people decided; several where the audit's rate was changed
+
+    @property
+    def checked(self) -> int:
+        """How many people decided."""
+        return sum(sample.checked for sample in self.samples)
+
+    @property
+    def hateful(self) -> int:
+        """How many of those people found hateful."""
+        return sum(sample.hateful for sample in self.samples)
 
 
 def decided(db: Connection, newest: int | None = NEWEST) -> list[Decided]:
@@ -87,11 +104,13 @@ def strata(db: Connection) -> list[Stratum]:
     came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
     posts = _per(db, came.group_by(feed.c.stratum))
     hateful = func.sum(case((items.c.hateful, 1), else_=0))
-    checked_by = select(items.c.stratum, func.count(), hateful).where(*_decided_of_feed(db))
-    rows = db.execute(checked_by.group_by(items.c.stratum))
-    found = {name: (checked, yes) for name, checked, yes in rows}
+    by = (items.c.stratum, items.c.inclusion)
+    checked = select(*by, func.count(), hateful).where(*_decided_of_feed(db)).group_by(*by).order_by(*by)
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for name, *sample in db.execute(checked):
+        found[name].append(Sample(*sample))
     return [
-        Stratum(name, name in FLAGGED, int(posts.get(name, 0)), *found.get(name, (0, 0)))
+        Stratum(name, name in FLAGGED, int(posts.get(name, 0)), tuple(found.get(name, ())))
         for name in (*FLAGGED, *AUDITED)
         if name in posts or name in found
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crossguard.review.quality import model
-from crossguard.review.quality.reading import Decided, Stratum
+from crossguard.review.quality.reading import Decided, Sample, Stratum
 
 
 def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_for() -> None:
@@ -80,26 +80,27 @@ def test_items_stand_for_their_stratum_however_far_its_queue_is_worked_off() -> 
 
     found = [post("review")] * 40 + [post("allow-far")] * 185
     strata = [
-        Stratum("review", flagged=True, posts=400, checked=40, hateful=20),
-        Stratum("allow-far", flagged=False, posts=4000, checked=185, hateful=0),
+        Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 40, 20),)),
+        Stratum("allow-far", flagged=False, posts=4000, samples=(Sample(1.0, 185, 0),)),
     ]
     weights = model.weights_of(found, strata)
     assert (weights[0], weights[-1]) == (10, pytest.approx(4000 / 185))
 
 
-def test_items_of_a_counted_stratum_stand_for_as_many_posts_though_the_sample_grew() -> None:
-    found = [
-        Decided("", stratum, inclusion, {}, {}, ("m", "1", "p", "1"), 1, "text")
-        for stratum, inclusion in (("allow-far", 0.01), ("allow-far", 1.0), ("review", 1.0), ("allow-near", 0.1))
-    ]
-    strata = [
-        Stratum("review", flagged=True, posts=0, checked=1, hateful=0),
-        Stratum("allow-far", flagged=False, posts=4, checked=2, hateful=0),
-        Stratum("failed", flagged=True, posts=3, checked=0, hateful=0),
-    ]
-    assert model.weights_of(found, strata).tolist() == [2, 2, 1, 10]
-    strata = [Stratum("allow-far", flagged=False, posts=1, checked=2, hateful=0)]
-    assert model.weights_of(found, strata).tolist() == [1, 1, 1, 10], "one that was edited is two items"
+def weights(posts: int, *inclusions: float) -> list[float]:
+    """What items of a stratum stand for that were taken with these probabilities."""
+    found = [Decided("", "allow-far", each, {}, {}, ("m", "1", "p", "1"), 1, "text") for each in inclusions]
+    return list(model.weights_of(found, [Stratum("allow-far", flagged=False, posts=posts)]))
+
+
+def test_items_stand_for_the_more_posts_the_less_likely_they_were_taken() -> None:
+    """As where everything was taken for a first measurement, and then a hundredth."""
+    assert weights(1010, *[1.0] * 10, *[0.01] * 10) == pytest.approx([1] * 10 + [100] * 10)
+    assert weights(2020, *[1.0] * 10, *[0.01] * 10) == pytest.approx([2] * 10 + [200] * 10), "half is decided"
+    assert weights(510, *[1.0] * 10, *[0.01] * 10) == pytest.approx([1] * 10 + [50] * 10), "none for less than itself"
+    assert weights(600, 0.1, 0.2, 0.3) == pytest.approx([600 * part / 11 for part in (6, 3, 2)])
+    assert weights(2, 0.5, 0.5, 1.0) == [1, 1, 1], "one that was edited is two items"
+    assert weights(0, 0.5, 1.0) == [2, 1], "where the feed was not counted"
 
 
 def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
@@ -109,24 +110,50 @@ def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
     for _ in range(200):
         flagged, far = random_.binomial(400, 0.6), random_.binomial(10_000, 0.01)
         sampled = random_.hypergeometric(far, 10_000 - far, 500)
-        found = model.live(
-            [
-                Stratum("review", flagged=True, posts=400, checked=400, hateful=flagged),
-                Stratum("allow-far", flagged=False, posts=10_000, checked=500, hateful=sampled),
-            ]
-        )
-        truth = flagged / (flagged + far)
-        assert found.recall.low is not None
-        assert found.recall.high is not None
-        held += found.recall.low <= truth <= found.recall.high
+        held += holds(flagged, far, 10_000, Sample(1.0, 500, sampled))
     assert 180 <= held <= 200
+
+
+def test_recall_is_right_though_the_audit_took_more_posts_at_another_time() -> None:
+    """First every post was taken, of a part of the feed with much hate, and then a fiftieth."""
+    random_ = np.random.default_rng(6)
+    held = 0
+    for _ in range(200):
+        flagged, first, later = random_.binomial(400, 0.6), random_.binomial(400, 0.2), random_.binomial(10_000, 0.01)
+        number = random_.binomial(10_000, 0.02)
+        samples = Sample(0.02, number, random_.hypergeometric(later, 10_000 - later, number)), Sample(1.0, 400, first)
+        held += holds(flagged, first + later, 10_400, *samples)
+    assert 180 <= held <= 200
+
+
+def holds(flagged: int, allowed: int, posts: int, *samples: Sample) -> bool:
+    """Whether the interval of recall has the truth, of so many hateful posts that were flagged and allowed."""
+    strata = [
+        Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 400, flagged),)),
+        Stratum("allow-far", flagged=False, posts=posts, samples=samples),
+    ]
+    found = model.live(strata).recall
+    assert found.low is not None
+    assert found.high is not None
+    return found.low <= flagged / (flagged + allowed) <= found.high
+
+
+def test_a_changed_rate_of_the_audit_widens_no_interval_by_itself() -> None:
+    """A stratum has one prior, however many rates its samples were taken with."""
+    flagged = Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 400, 200),))
+    parts = tuple(Sample(0.05 + 1e-9 * number, 50, 1) for number in range(10))
+    one, ten = (
+        model.live([flagged, Stratum("allow-far", flagged=False, posts=10_000, samples=samples)]).recall
+        for samples in ((Sample(0.05, 500, 10),), parts)
+    )
+    assert [ten.value, ten.low, ten.high] == pytest.approx([one.value, one.low, one.high], abs=0.01)
 
 
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
     found = model.live(
         [
-            Stratum("review", flagged=True, posts=400, checked=400, hateful=200),
-            Stratum("allow-far", flagged=False, posts=10_000, checked=0, hateful=0),
+            Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 400, 200),)),
+            Stratum("allow-far", flagged=False, posts=10_000),
         ]
     )
     assert found.recall.value is None

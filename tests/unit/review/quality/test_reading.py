@@ -10,7 +10,7 @@ from tests.unit.review.conftest import BLOCK, NOW
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.quality import reading
-from crossguard.review.quality.reading import Stratum
+from crossguard.review.quality.reading import Sample, Stratum
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, votes
@@ -63,11 +63,25 @@ def test_strata_hold_what_came_by_and_what_people_found_in_it(
     answer(database, 2, ann, Answer.NO)
     with database.read() as db:
         assert reading.strata(db) == [
-            Stratum("review", flagged=True, posts=1, checked=0, hateful=0),
-            Stratum("block", flagged=True, posts=2, checked=2, hateful=1),
-            Stratum("allow-far", flagged=False, posts=2, checked=0, hateful=0),
-            Stratum("allow-near", flagged=False, posts=1, checked=0, hateful=0),
+            Stratum("review", flagged=True, posts=1),
+            Stratum("block", flagged=True, posts=2, samples=(Sample(1.0, 2, 1),)),
+            Stratum("allow-far", flagged=False, posts=2),
+            Stratum("allow-near", flagged=False, posts=1),
         ]
+
+
+def test_what_was_taken_with_another_probability_is_another_sample(
+    console: Console, database: Database, everything: ReviewSettings, ann: Person
+) -> None:
+    Console(everything, database).intake.take([submission(str(number), score=0.1) for number in range(3)], NOW)
+    with database.write() as tx:
+        tx.execute(update(items).where(items.c.id > 1).values(inclusion=0.1))
+    for item in (1, 2, 3):
+        answer(database, item, ann, Answer.NO if item == 3 else Answer.YES)
+    with database.read() as db:
+        (found,) = reading.strata(db)
+    assert found.samples == (Sample(0.1, 2, 1), Sample(1.0, 1, 1))
+    assert (found.checked, found.hateful) == (3, 2)
 
 
 def test_a_post_on_which_people_are_unsure_is_not_counted_as_hateful(
@@ -77,7 +91,7 @@ def test_a_post_on_which_people_are_unsure_is_not_counted_as_hateful(
     for item, said in enumerate((Answer.UNSURE, Answer.YES, Answer.NO), 1):
         answer(database, item, ann, said)
     with database.read() as db:
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=3, checked=3, hateful=1)]
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=3, samples=(Sample(1.0, 3, 1),))]
         assert [item.hateful for item in reading.decided(db)] == [False, True, False]
 
 
@@ -86,11 +100,11 @@ def test_the_demo_counts_while_there_is_nothing_else(console: Console, database:
     answer(database, 1, ann, Answer.YES)
     with database.read() as db:
         assert [item.item for item in reading.decided(db)] == [1]
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=2, checked=1, hateful=1)]
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=2, samples=(Sample(1.0, 1, 1),))]
     console.intake.take([submission("1")], NOW)
     with database.read() as db:
         assert reading.decided(db) == []
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=1, checked=0, hateful=0)]
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=1)]
         assert reading.per_day(db, NOW)["flagged"][-1][1] == Estimate.share(1, 1)
 
 
