@@ -13,6 +13,7 @@ from crossguard.data.images import decode, to_jpeg
 from crossguard.errors import ImageError, InputError
 from crossguard.records import Decision
 from crossguard.schema import DecisionRecord
+from crossguard.wire import SOURCE
 
 IMAGE_SIZE: Final = (1280, 1280)
 FRAMES: Final = 4
@@ -45,7 +46,7 @@ class Submission(Sent):
     """One post as it arrives, over HTTP or from a file."""
 
     id: str = Field(min_length=1, max_length=500, description="The source's own id of the post.")
-    source: str = Field(default="api", pattern=r"^[\w.:-]{1,64}$", description="Where the post comes from.")
+    source: str = Field(default="api", pattern=SOURCE, description="Where the post comes from.")
     text: str = Field(default="", max_length=100_000, description="What the author wrote.")
     image_text: str = Field(default="", max_length=100_000, description="Words read from the image.")
     images: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
