@@ -135,9 +135,18 @@ def _web_address(value: str) -> str:
     return value
 
 
-# The address of a service, or nothing where none was given; the second one has paths put behind it.
+def _host_alone(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError("must have no path, as it needs a host name of its own")
+    return value
+
+
+# The address of a service, or nothing where none was given; the second one has paths put behind it, and the third one
+# is a server of ours as others call it, whose paths begin at the root.
 WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
 BaseAddress: TypeAlias = Annotated[WebAddress, AfterValidator(lambda value: value.rstrip("/"))]
+PublicAddress: TypeAlias = Annotated[BaseAddress, AfterValidator(_host_alone)]
 
 
 def read_nth(text: str, option: str) -> tuple[int, int]:

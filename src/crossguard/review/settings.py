@@ -8,12 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Annotated, Any, Final, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from crossguard import checked_settings
-from crossguard.checked_settings import BaseAddress, StrictModel, WebAddress, Words, gather_settings, setting
+from crossguard.checked_settings import (
+    BaseAddress,
+    PublicAddress,
+    StrictModel,
+    WebAddress,
+    Words,
+    gather_settings,
+    setting,
+)
 from crossguard.data.datasets.rows import FIXED
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
@@ -55,7 +62,7 @@ class ReviewSettings(StrictModel):
 
     host: str = setting("Address to listen on; 0.0.0.0 for every interface.", "127.0.0.1")
     port: int = setting("Port to listen on; 0 takes a free one.", 8090, ge=0, le=65535)
-    public_url: BaseAddress = setting(
+    public_url: PublicAddress = setting(
         "Address that people type, such as https://review.example.com; https makes cookies secure.", ""
     )
     database: str = setting("File of SQLite, or postgresql://user@host/name.", "crossguard-review.sqlite")
@@ -97,14 +104,6 @@ class ReviewSettings(StrictModel):
     webhook_url: WebAddress = setting("Where decisions are sent, signed; nowhere when empty.", "")
     webhook_secret: str = setting("Key of the signatures; at least 16 characters.", "")
     max_body_bytes: int = setting("Largest request body.", 32 * _MEBI, ge=1024)
-
-    @field_validator("public_url")
-    @classmethod
-    def _without_path(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.path or parts.query or parts.fragment:
-            raise ValueError("must have no path: the console needs a host name of its own")
-        return value
 
     @field_validator("labels", "actions")
     @classmethod

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from crossguard import checked_settings
-from crossguard.checked_settings import BaseAddress, StrictModel, Words, gather_settings, setting
+from crossguard.checked_settings import BaseAddress, PublicAddress, StrictModel, Words, gather_settings, setting
+from crossguard.wire import SOURCE
 
 PREFIX = "CROSSGUARD_"
 MEBI = 1024 * 1024
@@ -25,6 +26,11 @@ class ServeSettings(StrictModel):
 
     host: str = setting("Address to listen on; 0.0.0.0 for every interface.", "127.0.0.1")
     port: int = setting("Port to listen on; 0 takes a free one.", 8080, ge=0, le=65535)
+    public_url: PublicAddress = setting(
+        "Address that clients call where a proxy is in front, such as https://crossguard.example.com; Google's client "
+        "libraries are told to use it.",
+        "",
+    )
     model: str | None = setting(
         "Shipped name, folder or Hub id; /opt/ml/model where it holds a bundle, else compact.", None
     )
@@ -111,7 +117,11 @@ class ServeSettings(StrictModel):
         "",
     )
     review_key: str = setting("Key that the review console made for this service.", "")
-    review_source: str = setting("What the review console calls this service.", "serve")
+    review_source: str = setting(
+        "What the review console calls this service: 1 to 64 letters, digits, dots, colons, dashes and underscores.",
+        "serve",
+        pattern=SOURCE,
+    )
     suggestions: Path | None = setting(
         "File to which comments:suggestscore adds a line each; without one, and without a review queue, "
         "nothing of them is kept.",

@@ -19,7 +19,7 @@ from crossguard.review.settings import ReviewSettings, gather, unread_variables
         ({"webhook_url": "hooks.example"}, "begins with https"),
         (
             {"public_url": "https://example.com/review/"},
-            "'public_url': must have no path: the console needs a host name",
+            "'public_url': must have no path, as it needs a host name of its own",
         ),
         ({"public_url": "https://example.com?a=b"}, "must have no path"),
     ],

@@ -90,6 +90,13 @@ def test_a_review_queue_has_a_key_that_can_be_sent(key: str, said: str) -> None:
     assert not key or key not in str(failed.value), "it is a secret"
 
 
+@pytest.mark.parametrize("source", ["My forum", "", "a" * 65])
+def test_a_name_that_the_console_does_not_take_is_refused_at_the_start(source: str) -> None:
+    with pytest.raises(ConfigError, match="'review_source'"):
+        gather({"review_source": source}, {}, None)
+    assert gather({"review_source": "forum:en"}, {}, None).review_source == "forum:en"
+
+
 def test_a_key_may_end_with_its_line() -> None:
     got = gather({"review_queue": "http://127.0.0.1:8090"}, {"CROSSGUARD_REVIEW_KEY": "rk-1\r\n"}, None)
     assert got.review_key == "rk-1"
@@ -143,6 +150,8 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
         ("review_queue", "127.0.0.1:8090"),
         ("review_queue", "http://127.0.0.1:8090:80"),
         ("review_queue", "http://"),
+        ("public_url", "crossguard.example.com"),
+        ("public_url", "https://example.com/crossguard"),
         ("cors_origins", "forum.example.com"),
         ("cors_origins", "https://forum.example.com/page"),
         ("cors_origins", "https://a.example, https://Forum.example"),

@@ -25,8 +25,9 @@ MESSAGES = (
 
 
 async def discover(call: Call) -> Response:
-    """Gives Google's client libraries the description of this interface, at the address that they called."""
-    return as_json(discovery_document(str(call.request.base_url)))
+    """Gives Google's client libraries a description of this interface, at its public address or the one called."""
+    public = call.settings.public_url
+    return as_json(discovery_document(f"{public}/" if public else str(call.request.base_url)))
 
 
 def discovery_document(root_url: str) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from starlette.testclient import TestClient
+from tests.support.serving import client_of, service_of
 
+from crossguard.moderator import Moderator
 from crossguard.serving.interfaces.perspective.discovery import MESSAGES, discovery_document
 
 
@@ -21,6 +23,12 @@ def test_it_names_the_address_that_was_called(perspective: TestClient) -> None:
     found = perspective.get("/$discovery/rest", params={"version": "v1alpha1"}).json()
     assert found == discovery_document("http://testserver/")
     assert (found["rootUrl"] + found["batchPath"]) == "http://testserver/batch"
+
+
+def test_behind_a_proxy_it_names_the_public_address(attributed: Moderator) -> None:
+    client = client_of(service_of(attributed, public_url="https://crossguard.example.com/"))
+    found = client.get("/$discovery/rest").json()
+    assert found["rootUrl"] == found["baseUrl"] == "https://crossguard.example.com/"
 
 
 def test_every_reference_is_a_schema_and_every_method_has_both_messages() -> None:
