@@ -28,8 +28,8 @@ from crossguard.review.store.schema import images, items
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 _TRAIN, _VAL = 0.7, 0.85
 _NOTHING: Final = (
-    "Nothing was written: no item is decided yet. Those of the demo count only while there are no others. Decide some "
-    "in the console first."
+    "Nothing was written: no item{} is decided yet. Those of the demo count only while there are no others. Decide "
+    "some in the console first."
 )
 
 
@@ -44,8 +44,15 @@ class Exported:
     unnamed: set[str] = field(default_factory=set)  # labels that votes hold and that were not asked for
 
 
-def export(database: Database, labels: Sequence[str], path: Path, *, with_images: bool = True) -> Exported:
-    """Writes every decided item.
+def export(
+    database: Database,
+    labels: Sequence[str],
+    path: Path,
+    *,
+    with_images: bool = True,
+    queues: Sequence[str] | None = None,
+) -> Exported:
+    """Writes every decided item; of `queues`, those that are in them, as somebody else may not see the others.
 
     A label's column holds the mean of the votes, in [0, 1]. `split` divides by a hash of the words, so near-duplicates
     stay together. `weight` is the inverse of the probability of having been taken in. Images lie in a folder beside.
@@ -64,9 +71,9 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
             draft = Path(scratch) / path.name
             folder = draft.with_name(f"{path.stem}-images") if with_images else None
             with database.engine.connect() as db:  # one transaction, as rows are read while they are written
-                _write(draft, labels, _rows(db, labels, folder, done))
+                _write(draft, labels, _rows(db, labels, folder, done, queues))
             if not done.rows and not done.erased:  # an earlier table of what is erased by now has to go
-                raise InputError(_NOTHING)
+                raise InputError(_NOTHING.format("" if queues is None else " in your queues"))
             # No row of either table points to nothing, wherever this is cut short.
             idle = set() if folder is None else _move_images(folder, path)
             draft.replace(path)
@@ -77,9 +84,12 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
     return done
 
 
-def _rows(db: Connection, labels: Sequence[str], folder: Path | None, done: Exported) -> Iterator[dict[str, Any]]:
+def _rows(
+    db: Connection, labels: Sequence[str], folder: Path | None, done: Exported, queues: Sequence[str] | None
+) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
-    wanted = (items.c.state == DECIDED, items.c.kind != "appeal", not_demo(db, items.c.source))
+    wanted = [items.c.state == DECIDED, items.c.kind != "appeal", not_demo(db, items.c.source)]
+    wanted += [] if queues is None else [items.c.queue.in_(queues)]
     for row in db.execution_options(yield_per=500).execute(select(items).where(*wanted).order_by(items.c.id)):
         if row.erased_at is not None:
             done.erased += 1

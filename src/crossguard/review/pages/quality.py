@@ -53,13 +53,14 @@ def retry(visit: Visit) -> Response:
 
 
 def download(visit: Visit) -> Response:
-    """Sends what people decided as a table, without images."""
+    """Sends what people decided, in queues that the person sees, as a table without images."""
     name = str(visit.request.path_params["name"])
     if name not in {f"decided{suffix}" for suffix in SUFFIXES}:
         raise NotFoundError(f"Exports end in {', '.join(SUFFIXES)}.")
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory())) / name
-        done = export(visit.console.database, visit.console.settings.labels, path, with_images=False)
+        labels, queues = visit.console.settings.labels, visit.person.queues
+        done = export(visit.console.database, labels, path, with_images=False, queues=queues)
         with visit.console.database.write() as tx:
             log.record(tx, visit.now, visit.person.name, "export", items=done.rows)
         return FileResponse(path, filename=name, background=BackgroundTask(stack.pop_all().close))

@@ -89,6 +89,28 @@ def test_small_images_and_tables_to_download(client: TestClient, console: Consol
     assert client.get("/quality/decided.csv").status_code == 403
 
 
+@ON_BOTH
+@pytest.mark.parametrize("role", [Role.LEAD, Role.AUDITOR])
+def test_nobody_downloads_texts_of_queues_that_they_do_not_see(
+    client: TestClient, console: Console, role: Role
+) -> None:
+    log_in(client, console, role=role)
+    settings = console.settings.model_copy(update={"queues": ("de", "fr")})
+    Intake(console.database, settings).take([submission("1", queue="de"), submission("2", "theirs", queue="fr")], NOW)
+    ben = person(console.database, "Ben")
+    for item in (1, 2):
+        cast(console.database, item, ben)
+    assert "theirs" in client.get("/quality/decided.csv").text
+    for queues, count in ((["de"], 1), (["de", "fr"], 2)):
+        with console.database.write() as tx:
+            people.change(tx, people.by_name(tx, "Ann")[0].id, queues=queues)
+        table = client.get("/quality/decided.csv").text
+        assert (table.count("\n"), "theirs" in table) == (1 + count, "fr" in queues)
+    with console.database.write() as tx:
+        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["main"])
+    assert "no item in your queues is decided yet" in client.get("/quality/decided.csv").text
+
+
 ANSWERS = {"racist": Answer.YES, "sexist": Answer.UNSURE, "religion": Answer.NO}
 
 
