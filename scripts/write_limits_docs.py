@@ -57,6 +57,8 @@ CONSTANTS: Final = {
         (wire, "LONGEST_TYPE", "characters of a content type"),
         (forms, "MOST_SEMICOLONS", "semicolons in the name and parameters of a part of a form"),
         (protocol, "MAX_PIPELINED", "pipelined requests of a connection"),
+        (bodies, "OPEN_BODY_BYTES", "bytes of a body at `/batch`, which is read before any key is seen"),
+        (bodies, "OPEN_BUDGET_BYTES", "bytes of all such bodies at once; more get 429"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
         (bodies, "DISCARDED_PER_SECOND", "bytes of refused bodies that are read in a second, over all connections"),
         (rates, "MAX_CALLERS", "callers whose rates are remembered"),

@@ -86,9 +86,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         self._received = b""
         if self._overhead > MAX_HEADER_BYTES and not self.transport.is_closing():
-            if self._rests:
-                self.transport.write(TOO_LARGE)
-            self.transport.close()
+            self._refuse_headers()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio reads the result, uvicorn gives none
         """Keeps the connection of a client that has sent its whole request, until it is answered."""
@@ -114,8 +112,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """Starts the time of the body.
 
         Raises:
-            ValueError: Too many requests wait in this connection; the parser turns it into an error of the request.
+            ValueError: The headers are too long, or too many requests wait in this connection; the parser turns it into
+                an error of the request.
         """
+        # They may have come in one read, and others, in which a body begins, say nothing of their length.
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._refuse_headers()
+            raise ValueError("too long headers")
         super().on_headers_complete()
         self._receiving = Receiving.BODY
         self._overhead = 0
@@ -125,6 +128,11 @@ class GuardedProtocol(HttpToolsProtocol):
             raise ValueError("too many pipelined requests")
         if self._stopping and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no request, unless it was refused before."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def on_body(self, body: bytes) -> None:
         """Takes a part of the body."""
@@ -206,6 +214,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Whether no whole request waits for its answer."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or (cycle.response_complete and not self.pipeline)
+
+    def _refuse_headers(self) -> None:
+        if self._rests:
+            self.transport.write(TOO_LARGE)
+        self.transport.close()
 
     def _make_room(self) -> None:
         """Closes the connection that has rested longest when a new one would be one too many.

@@ -149,6 +149,27 @@ async def test_headers_end_somewhere() -> None:
     assert (await connection.closed()).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize(
+    "long",
+    [
+        GET[:-2] + b"x: " + b"y" * MAX_HEADER_BYTES + b"\r\n\r\n",
+        GET.replace(b" / ", b" /" + b"a" * MAX_HEADER_BYTES + b" "),
+        GET[:-2] + b"connection: upgrade\r\nupgrade: h2c\r\nx: " + b"y" * MAX_HEADER_BYTES + b"\r\n\r\n",
+    ],
+)
+@in_loop
+async def test_headers_that_come_in_one_read_are_no_longer_than_others(long: bytes) -> None:
+    connection = Connection()
+    connection.send(long)
+    assert (await connection.closed()).startswith(b"HTTP/1.1 431 ")
+    assert not connection.scopes
+    with_body = Connection()
+    body = b"a" * 2 * MAX_HEADER_BYTES
+    with_body.send(POST + b"content-length: %d\r\n\r\n" % len(body) + body)
+    await with_body.answers(1)
+    assert with_body.transport.written.endswith(body)
+
+
 @in_loop
 async def test_a_body_is_no_header_and_a_trailer_is_dropped() -> None:
     connection = Connection()
