@@ -73,7 +73,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Collection[str] = ()) -> Iterator[Path]:
-    """Yields a new folder beside `out`; its files move to `out` when the block ends without an error.
+    """Yields a new folder; its files move to `out` when the block ends without an error.
 
     Of what was in `out`, files that are `replaced` go also where there is no new one, and those that are `kept` stay.
 
@@ -85,7 +85,8 @@ def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Co
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot write '{out}': {error.strerror}.") from None
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+    # Within a folder that is there: it may be a disk of its own, as a volume is, which no file can be moved to.
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out if out.is_dir() else out.parent) as scratch:
         draft = Path(scratch) / "folder"
         draft.mkdir()
         yield draft

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -117,6 +118,24 @@ def test_files_are_replaced_and_others_stay(tmp_path: Path) -> None:
         (draft / "sub" / "c").write_text("new")
     assert names(tmp_path) == ["a", "kept", "sub/c"]
     assert [(tmp_path / name).read_text() for name in ("a", "kept")] == ["new", "old"]
+
+
+def test_a_folder_that_is_there_may_be_a_disk_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's volume: no file can be moved there from elsewhere."""
+    out, replace = tmp_path / "volume", Path.replace
+    out.mkdir()
+    (out / "a").write_text("old")
+
+    def on_one_disk(path: Path, target: Path) -> Path:
+        if out not in path.parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", on_one_disk)
+    with whole_folder(out, last="a") as draft:
+        (draft / "a").write_text("new")
+    assert names(tmp_path) == ["volume/a"]
+    assert (out / "a").read_text() == "new"
 
 
 def test_of_two_files_the_one_that_is_kept_stays(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from crossguard.cli.options import PATH, out_option, overwrite_option
-from crossguard.errors import needs_extra
+from crossguard.errors import ConfigError, needs_extra
+from crossguard.registry import MANIFEST, shipped
 from crossguard.saving import refuse_existing, save_text
 
 
@@ -48,7 +49,9 @@ def command(
 
     if out is not None:
         refuse_existing(out, overwrite=overwrite, inputs=(details,))
-    bundle = read_bundle(find_bundle(model), verify=False)
+    if into_bundle:
+        _refuse_elsewhere(model)
+    bundle = read_bundle(find_bundle(model), verify=into_bundle)  # new checksums must not hide that a file is damaged
     added = metrics_files(runs[0]) if into_bundle and runs else {}
     card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)], added)
     if into_bundle:
@@ -59,3 +62,16 @@ def command(
         click.echo(f"Wrote {out}", err=True)
     elif not into_bundle:
         click.echo(card)
+
+
+def _refuse_elsewhere(model: str) -> None:
+    """Checks that a model is a bundle's folder, and no other word for one that lies in the package or in a cache.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if model in shipped() or not (Path(model) / MANIFEST).is_file():
+        raise ConfigError(
+            f"--into-bundle writes into a bundle, and '{model}' is no folder of your own with a {MANIFEST}. Export "
+            "one first: crossguard export RUN BUNDLE. Or write the card to a file: --out README.md"
+        )

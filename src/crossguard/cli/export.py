@@ -31,7 +31,7 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
     help="onnx: a bundle that `crossguard score --model OUT` runs. huggingface: a folder for AutoModel.",
 )
 @click.option("--name", help="Name of the model; the folder's name when not given.")
-@click.option("--version", default="1.0.0", show_default=True, help="Version of the model.")
+@click.option("--version", help="Version of the model; when not given 1.0.0, and of an int8 copy that of RUN.")
 @click.option(
     "--weight-dtype",
     multiple=True,
@@ -80,7 +80,7 @@ def command(
     out: Path,
     format_: str,
     name: str | None,
-    version: str,
+    version: str | None,
     weight_dtype: tuple[str, ...],
     average: tuple[Path, ...],
     policies: tuple[str, ...],
@@ -99,9 +99,12 @@ def command(
     crossguard export models/clip clip8 --precision int8 --calibration posts.csv
     """
     _check_options(format_, precision)
+    if out.resolve() in {path.resolve() for path in (run, *average)}:
+        raise OutputError(f"The output '{out}' is a run that is exported. Choose another folder.")
     kept = _refuse_filled(out, overwrite=overwrite)
     if precision == "int8":
-        _write_int8(run, out, calibration, max_auc_loss=max_auc_loss, accept=accept_loss)
+        _write_int8(run, out, calibration, name, version, max_auc_loss=max_auc_loss, accept=accept_loss)
+        _tell_kept(kept)
         return
     with needs_extra("Exporting", "train"):
         from crossguard.export.bundle import ExportPlan, as_name, export_bundle
@@ -110,14 +113,18 @@ def command(
     if format_ == "huggingface":
         export_huggingface(run, out, average)
         click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
+        _tell_kept(kept)
         return
     plans = [PolicyPlan.parse(text) for text in policies]
-    bundle = export_bundle(
-        run, out, ExportPlan(name or as_name(out.resolve().name), version, _weight_dtypes(weight_dtype), plans, average)
-    )
+    name, version = name or as_name(out.resolve().name), version or "1.0.0"
+    bundle = export_bundle(run, out, ExportPlan(name, version, _weight_dtypes(weight_dtype), plans, average))
     click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
-    if kept:
-        click.echo(f"note: {kept} stayed; metrics in it may be those of another model.", err=True)
+    _tell_kept(kept)
+
+
+def _tell_kept(card: Path | None) -> None:
+    if card:
+        click.echo(f"note: {card} stayed; metrics in it may be those of another model.", err=True)
 
 
 def _check_options(format_: str, precision: str) -> None:
@@ -126,12 +133,13 @@ def _check_options(format_: str, precision: str) -> None:
     Raises:
         UsageError: One was.
     """
-    of_bundles, other = ("name", "version", "weight_dtype", "policies"), () if format_ == "onnx" else ("format_",)
+    named, of_runs = ("name", "version"), ("weight_dtype", "policies")
+    other = () if format_ == "onnx" else ("format_",)
     if precision == "int8":
-        refuse_idle((*of_bundles, "average", *other), "beside --precision int8")
+        refuse_idle((*of_runs, "average", *other), "beside --precision int8")
         return
     refuse_idle(("calibration", "max_auc_loss", "accept_loss"), "without --precision int8")
-    refuse_idle(of_bundles if other else (), "beside --format huggingface")
+    refuse_idle((*named, *of_runs) if other else (), "beside --format huggingface")
 
 
 def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:
@@ -159,7 +167,16 @@ def _weight_dtypes(options: tuple[str, ...]) -> dict[str, WeightDtype]:
     return chosen
 
 
-def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss: float, accept: bool) -> None:
+def _write_int8(
+    source: Path,
+    out: Path,
+    data: tuple[Path, ...],
+    name: str | None,
+    version: str | None,
+    *,
+    max_auc_loss: float,
+    accept: bool,
+) -> None:
     """Writes an int8 copy of the bundle `source` to `out` and prints what it costs.
 
     Raises:
@@ -174,12 +191,15 @@ def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss
         )
     with needs_extra("Exporting to int8", "train,quantize"):
         from crossguard.evaluation.annotated import join, read_annotated
+        from crossguard.export.bundle import ExportPlan, as_name
         from crossguard.export.quality import Tolerance
         from crossguard.export.quantize import export_int8
         from crossguard.runtimes.fallbacks import LAYERS, sums_overflow
     bundle = read_bundle(source)
     annotated = join([read_annotated(path, bundle.labels.names) for path in data])
-    report = export_int8(bundle, annotated, out, Tolerance(auc=max_auc_loss), accept_loss=accept)
+    plan = ExportPlan(name or as_name(out.resolve().name), version or bundle.manifest.model.version)
+    tolerance = Tolerance(auc=max_auc_loss)
+    report = export_int8(bundle, annotated, out, tolerance, name=plan.name, version=plan.version, accept_loss=accept)
     _show_quality(report)
     if any(map(sums_overflow, LAYERS)):
         click.echo(

@@ -21,7 +21,7 @@ from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import BundleError, ConfigError, OutputError, suggest
 from crossguard.export.onnx import export_graphs
-from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
+from crossguard.export.policies import DEFAULT, PolicyPlan, fit_policy, fitted_on
 from crossguard.export.push import LEFT_HOME
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.export.weight_dtype import WeightDtype
@@ -38,9 +38,8 @@ from crossguard.models.loading import (
 from crossguard.registry import MANIFEST
 from crossguard.saving import save_json, whole_folder
 
-DEFAULT: Final = "default"
-
-REPORTS: Final = ("label_map.json", "test_metrics.json", VAL_REPORT)
+METRICS: Final = ("test_metrics.json", VAL_REPORT)
+REPORTS: Final = ("label_map.json", *METRICS)
 # Of a checkpoint: what only training reads, and further weights. They may be gigabytes, which take seconds to hash.
 NOT_READ: Final = (*LEFT_HOME, "*.bin", "*.pt", "*.safetensors")
 
@@ -89,7 +88,7 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
         thresholds = [policies[DEFAULT].labels[name].threshold for name in source.labels]
         inference = source.inference | {"thresholds": thresholds}
         save_json(folder / INFERENCE_CONFIG, inference)
-        (folder / CARD).write_text(_first_card(plan), encoding="utf-8")
+        (folder / CARD).write_text(first_card(plan.name, plan.version), encoding="utf-8")
         write_manifest(folder, _manifest(source, plan, policies))
     return read_bundle(out, verify=False)
 
@@ -170,9 +169,10 @@ def _recipe(source: ExportSource) -> str:
     return str(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
-def _first_card(plan: ExportPlan) -> str:
+def first_card(name: str, version: str, told: str = "") -> str:
+    """Returns a card that asks for one; `told` is a sentence on what the model is."""
     command = "crossguard card FOLDER --details card.yaml --into-bundle"
-    return f"# {plan.name} {plan.version}\n\nWrite the card from measurements: `{command}`.\n"
+    return f"# {name} {version}\n\n{told}Write the card from measurements: `{command}`.\n"
 
 
 def as_bundle(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from crossguard.models.loading import Outputs
 
 logger = logging.getLogger(__name__)
 HALF = 0.5
+DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +143,20 @@ def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]
     """Returns the fingerprints that runs stored of their posts, one entry per source."""
     entries: dict[str, dict[str, Any]] = {}
     for run in runs:
-        path = run / PROVENANCE
-        stored = json.loads(path.read_text(encoding="utf-8"))[part] if path.is_file() else []
-        for entry in stored:
+        for entry in _stored(run, part):
             known = entries.setdefault(entry["name"], {"name": entry["name"], "what": what, "sketch": []})
             known["sketch"] = joined_sketch(known["sketch"], entry["sketch"])
     return list(entries.values())
+
+
+def _stored(run: Path, part: str) -> list[dict[str, Any]]:
+    path = run / PROVENANCE
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if "model" not in stored:
+        return list(stored.get(part, ()))
+    # A bundle lies beside the weights, and says the same of them in its own words.
+    told = {"trained_on": stored["model"], "measured_on": stored.get("policies", {}).get(DEFAULT, {})}
+    return list(told[part].get("fitted_on", ()))
 
 
 def _fit_label(plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: NDArray[np.float64]) -> LabelPolicy:

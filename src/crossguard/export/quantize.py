@@ -18,7 +18,7 @@ import numpy as np
 from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.errors import BundleError, InputError, OutputError, needs_extra
 from crossguard.evaluation.annotated import Annotated
-from crossguard.export.bundle import REPORTS
+from crossguard.export.bundle import METRICS, REPORTS, first_card
 from crossguard.export.onnx import silenced
 from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.weight_dtype import restore
@@ -43,11 +43,19 @@ PRECISIONS: Final = ("fp32", "bf16")
 
 
 def export_int8(
-    bundle: Bundle, data: Annotated, out: Path, tolerance: Tolerance, *, accept_loss: bool = False
+    bundle: Bundle,
+    data: Annotated,
+    out: Path,
+    tolerance: Tolerance,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    accept_loss: bool = False,
 ) -> QualityReport:
     """Writes an int8 copy of a bundle, best one with weights in `fp32`, to `out`, and beside it `<out>-quality.json`.
 
-    A part of the annotated posts calibrates, the rest is held back and compared.
+    A part of the annotated posts calibrates, the rest is held back and compared. Name and version of the copy are those
+    of the bundle when not given.
 
     Raises:
         BundleError: A label loses more than it may, unless that is accepted; the report is written, the copy is not.
@@ -62,7 +70,7 @@ def export_int8(
     out = out.resolve()  # "." has no name
     report_file = out.with_name(f"{out.name}-quality.json")
     with tempfile.TemporaryDirectory(prefix="crossguard-int8-") as scratch:
-        copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
+        copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle", name=name, version=version)
         exact, fast = (Moderator.load(folder, verify=False) for folder in (bundle.folder, copy.folder))
         report = compare_scores(exact, fast, held_out)
         save_json(report_file, report.to_dict(tolerance))
@@ -107,8 +115,10 @@ def split(data: Annotated) -> tuple[Annotated, Annotated]:
     return data.take(order[:count]), data.take(order[count : count + HELD_OUT])
 
 
-def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
-    """Writes a bundle with both encoders in 8 bits into another folder.
+def quantize(
+    bundle: Bundle, posts: Sequence[Post], folder: Path, *, name: str | None = None, version: str | None = None
+) -> Bundle:
+    """Writes a bundle with both encoders in 8 bits into another folder; card and metrics are not copied.
 
     Raises:
         InputError: No post has text, or none has an image.
@@ -122,14 +132,19 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
                 "Give a further table of posts that have one, in which the columns of the labels may be empty: "
                 "--calibration MORE"
             )
-    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST, ".*"))
+    left = shutil.ignore_patterns(MANIFEST, CARD, *METRICS, ".*")
+    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=left)
     for graph, found in feeds.items():
         quantize_graph(bundle.graphs[graph], found, folder / f"{graph}.onnx", bundle.manifest.model.backend)
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})
-    policies = bundle.manifest.policies
+    own = bundle.manifest.model
+    data["model"] |= {"name": name or own.name, "version": version or own.version}
+    told = f"The int8 copy of {own.name} {own.version}, whose metrics are others. "
+    card = first_card(data["model"]["name"], data["model"]["version"], told)
+    (folder / CARD).write_text(card, encoding="utf-8")
     data["provenance"] = bundle.provenance() | {"precision": "int8", "calibration_posts": len(posts)}
-    for name, policy in policies.items():
-        data["policies"][name]["provenance"] = bundle.policy_provenance(policy)
+    for key, policy in bundle.manifest.policies.items():
+        data["policies"][key]["provenance"] = bundle.policy_provenance(policy)
     return write_manifest(folder, data)
 
 

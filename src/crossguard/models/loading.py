@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from crossguard.errors import OutputError, first_line
 from crossguard.saving import save_json, whole_file
@@ -27,6 +27,7 @@ from .config import ModelConfig
 from .gated import GatedModel
 
 WEIGHTS = "model.safetensors"
+WRAPPED: Final = "model."
 CONFIG = "config.json"
 INFERENCE_CONFIG = "inference_config.json"
 RECIPE = "recipe.yaml"
@@ -131,6 +132,9 @@ def _read(weights: Path) -> dict[str, Any]:
         stored = load_file(weights)
     except SafetensorError as error:
         raise ValueError(f"{weights} is broken or was cut off ({error}). Copy or download it again.") from None
+    # What `save_pretrained` writes of an exported folder stands below the wrapper of `AutoModel`.
+    if stored and all(name.startswith(WRAPPED) for name in stored):
+        stored = {name.removeprefix(WRAPPED): value for name, value in stored.items()}
     # Position ids are a counting buffer that old transformers stored with the weights.
     return {name: value for name, value in stored.items() if not name.endswith("position_ids")}
 
@@ -238,7 +242,10 @@ def whole_weights(path: Path) -> Iterator[Path]:
 
     try:
         with whole_file(path) as unfinished:
+            unfinished.touch()
+            mode = unfinished.stat().st_mode
             yield unfinished
+            unfinished.chmod(mode)  # safetensors keeps all others from reading a file
     except (OSError, RuntimeError, SafetensorError) as error:
         # Torch and safetensors have errors of their own for a full disk.
         told = error.strerror if isinstance(error, OSError) else f"is the disk full? {first_line(error)}"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from crossguard.cli import run
+from crossguard.errors import BundleError, ConfigError
 
 DETAILS = "summary: A toy.\nlimits: [It knows thirteen words.]\n"
 
@@ -50,3 +52,27 @@ def test_absent_evidence_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_card_does_not_renew_the_checksums_of_damaged_files(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    details, model = tmp_path / "card.yaml", shutil.copytree(tiny_model, tmp_path / "model")
+    details.write_text(DETAILS, encoding="utf-8")
+    into = ["--details", str(details), "--into-bundle"]
+    assert run(["card", str(model), *into]) == 0
+    assert "It knows thirteen words." in (model / "README.md").read_text(encoding="utf-8")
+    (model / "text.onnx").write_bytes(b"half")
+    assert run(["card", str(model), *into]) == BundleError.exit_code
+    assert "text.onnx has sha256" in capsys.readouterr().err
+    assert run(["models", str(model), "--verify"]) == BundleError.exit_code
+
+
+@pytest.mark.parametrize("model", ["compact", "."])
+def test_a_card_is_put_into_a_bundle_of_ones_own_only(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("card.yaml").write_text(DETAILS, encoding="utf-8")
+    assert run(["card", model, "--details", "card.yaml", "--into-bundle"]) == ConfigError.exit_code
+    assert f"'{model}' is no folder of your own with a bundle.json" in capsys.readouterr().err

@@ -29,7 +29,9 @@ def test_an_int8_copy_that_is_no_faster_here_is_called_so(
     *,
     overflows: bool,
 ) -> None:
-    monkeypatch.setattr("crossguard.export.quantize.export_int8", lambda *_, **__: None)  # slow; see test_quantize.py
+    asked: dict[str, object] = {}
+    # It takes long; see test_quantize.py.
+    monkeypatch.setattr("crossguard.export.quantize.export_int8", lambda *_, **given: asked.update(given))
     monkeypatch.setattr("crossguard.cli.export._show_quality", lambda _: None)
     monkeypatch.setattr("crossguard.runtimes.fallbacks.sums_overflow", lambda _: overflows)
     posts = tmp_path / "posts.csv"
@@ -37,6 +39,7 @@ def test_an_int8_copy_that_is_no_faster_here_is_called_so(
     arguments = ["--precision", "int8", "--calibration", str(posts)]
     assert run(["export", str(tiny_bundle.folder), str(tmp_path / "out"), *arguments]) == 0
     assert ("computed in float32 here" in capsys.readouterr().err) == overflows
+    assert (asked["name"], asked["version"]) == ("out", tiny_bundle.manifest.model.version)
 
 
 @pytest.mark.parametrize("options", [(), ("--format", "huggingface"), ("--precision", "int8")])
@@ -47,7 +50,7 @@ def test_no_model_is_replaced_that_nobody_said_to_replace(
     out.mkdir()
     (out / "README.md").write_text("# A card alone may wait there\n", encoding="utf-8")
     assert run(["export", str(tmp_path), str(out), *options]) != 7
-    (out / "bundle.json").write_text("{}", encoding="utf-8")
+    (out / "text.onnx").touch()
     assert run(["export", str(tmp_path), str(out), *options]) == 7
     assert "Replace the model in it with --overwrite" in capsys.readouterr().err
     assert run(["export", str(tmp_path), str(out), *options, "--overwrite"]) != 7
@@ -59,7 +62,7 @@ def test_no_model_is_replaced_that_nobody_said_to_replace(
         (["--format", "huggingface", "--name", "x"], "--name does nothing beside --format huggingface"),
         (["--format", "huggingface", "--policy", "default=labels:a"], "--policy does nothing beside --format"),
         (["--format", "huggingface", "--weight-dtype", "fp16"], "--weight-dtype does nothing beside --format"),
-        (["--precision", "int8", "--version", "1.0.0"], "--version does nothing beside --precision int8"),
+        (["--precision", "int8", "--policy", "a=b:."], "--policy does nothing beside --precision int8"),
         (["--precision", "int8", "--format", "huggingface"], "--format does nothing beside --precision int8"),
         (["--precision", "int8", "--average", "."], "--average does nothing beside --precision int8"),
         (["--calibration", "."], "--calibration does nothing without --precision int8"),
@@ -85,3 +88,11 @@ def test_runs_are_averaged_for_hugging_face_too(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("options", [("fp16", "text=fp32"), ("text=fp32", "fp16")])
 def test_what_is_said_of_one_graph_wins_wherever_it_stands(options: tuple[str, ...]) -> None:
     assert _weight_dtypes(options) == {"text": "fp32", "image": "fp16", "fusion": "fp16"}
+
+
+def test_a_run_is_not_written_over_by_its_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other").mkdir()
+    averaged = ["export", str(tmp_path), str(tmp_path / "other"), "--average", str(tmp_path / "other")]
+    for arguments in (["export", str(tmp_path), str(tmp_path)], averaged):
+        assert run([*arguments, "--overwrite"]) == 7
+        assert "is a run that is exported" in capsys.readouterr().err

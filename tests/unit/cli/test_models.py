@@ -61,6 +61,10 @@ def test_a_corrupted_file_is_told_with_the_exit_code_of_bundles(tiny_bundle: Bun
     folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
     assert "4 files match" not in CliRunner().invoke(command, [str(folder)]).output
     assert "files match their checksums" in CliRunner().invoke(command, [str(folder), "--verify"]).output
+    manifest = (folder / "bundle.json").read_text(encoding="utf-8")
+    (folder / "bundle.json").write_text(manifest.replace('"version": "', '"version": "9'), encoding="utf-8")
+    assert run(["models", str(folder), "--verify"]) == BundleError.exit_code, "as `score` says"
+    (folder / "bundle.json").write_text(manifest, encoding="utf-8")
     (folder / "text.onnx").write_bytes(b"")
     assert run(["models", str(folder), "--verify"]) == BundleError.exit_code
 

@@ -14,7 +14,17 @@ pytest.importorskip("torch", reason="exports need crossguard[train]")
 
 from tests.support.tiny_bundle import tokenizer
 
-from crossguard.export.huggingface import CARD_TEMPLATE, CODE, RESAMPLE, WRAPPER, _card, config, processor_files
+from crossguard.errors import OutputError
+from crossguard.export.huggingface import (
+    CARD_TEMPLATE,
+    CODE,
+    RESAMPLE,
+    WRAPPER,
+    _card,
+    config,
+    export_huggingface,
+    processor_files,
+)
 from crossguard.export.source import ExportSource
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
@@ -109,3 +119,10 @@ def test_a_card_by_hand_counts_more_than_the_runs_and_that_more_than_a_first_one
     assert _card(source, out, template) == "of the run"
     (out / "README.md").write_text("by hand", encoding="utf-8")
     assert _card(source, out, template) == "by hand"
+
+
+def test_a_bundle_is_not_made_one_of_other_files_than_it_lists(tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").touch()
+    with pytest.raises(OutputError, match=r"holds a bundle \(bundle.json\). Delete that first"):
+        export_huggingface(tmp_path, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle.json"]

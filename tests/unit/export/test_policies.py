@@ -75,6 +75,14 @@ def test_fingerprints_of_all_runs_become_one(tmp_path: Path) -> None:
     assert entries[0]["sketch"] == [f"1{place:03d}" for place in range(256)]
 
 
+def test_of_a_bundle_beside_its_weights_the_fingerprints_are_the_bundles(tmp_path: Path) -> None:
+    known = {"name": "posts", "what": "the model's weights", "sketch": ["1"]}
+    told = {"model": {"fitted_on": [known]}, "policies": {}}
+    (tmp_path / "provenance.json").write_text(json.dumps(told), encoding="utf-8")
+    assert fitted_on([tmp_path], "trained_on", "the model's weights") == [known]
+    assert fitted_on([tmp_path], "measured_on", "thresholds") == []
+
+
 def test_a_plan_is_read_as_people_write_it() -> None:
     plan = PolicyPlan.parse("default=any:runs/a,runs/b@precision>=0.8")
     assert (plan.name, plan.label_scheme, plan.runs) == ("default", "any", (Path("runs/a"), Path("runs/b")))

@@ -125,7 +125,7 @@ def test_a_card_that_a_person_wrote_stays(
     (tmp_path / "out" / "README.md").write_text("# By hand\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path / "out")
 
-    def quantize(exact: Bundle, _posts: object, folder: Path) -> Bundle:
+    def quantize(exact: Bundle, _posts: object, folder: Path, **_: object) -> Bundle:
         shutil.copytree(exact.folder, folder)
         (folder / "README.md").write_text("# Of the source\n", encoding="utf-8")
         return read_bundle(folder)
@@ -184,10 +184,17 @@ def test_an_earlier_manifest_is_not_taken_along(
         shutil.copyfile(source, target)
 
     monkeypatch.setattr("crossguard.export.quantize.quantize_graph", copied)
-    made = quantize(tiny_bundle, [Post("1", "hello", image=red)], tmp_path / "copy")
+    exact = Bundle(shutil.copytree(tiny_bundle.folder, tmp_path / "exact"), tiny_bundle.manifest)
+    (exact.folder / "README.md").write_text("F1 .90", encoding="utf-8")
+    (exact.folder / "test_metrics.json").write_text("{}", encoding="utf-8")
+    made = quantize(exact, [Post("1", "hello", image=red)], tmp_path / "copy", name="fast")
     assert asked == [("text", 1, "compact"), ("image", 1, "compact")]
     assert made.folder == tmp_path / "copy"
     assert made.manifest.precisions == ("fp32",)
+    model = exact.manifest.model
+    assert (made.manifest.model.name, made.manifest.model.version) == ("fast", model.version)
+    assert not (made.folder / "test_metrics.json").exists(), "metrics of the exact model"
+    assert f"The int8 copy of {model.name} {model.version}, whose metrics are others." in made.card()
     assert made.provenance() | {"precision": "int8", "calibration_posts": 1} == made.provenance()
 
 

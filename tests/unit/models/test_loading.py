@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="the networks need crossguard[train]")
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from crossguard.errors import OutputError
 from crossguard.models.building import tiny
@@ -124,3 +126,20 @@ def test_weights_for_which_there_is_no_room_leave_no_draft(tmp_path: Path, monke
     with pytest.raises(OutputError, match=r"Cannot write .*model\.safetensors.*No space left"):
         write_run(tmp_path / "run")
     assert not list((tmp_path / "run").iterdir())
+
+
+def test_what_transformers_saved_of_an_exported_folder_is_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    own = load_file(run / "model.safetensors")
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    for name in ("config.json", "inference_config.json"):
+        shutil.copyfile(run / name, saved / name)
+    save_file({f"model.{name}": weight for name, weight in own.items()}, saved / "model.safetensors")
+    assert all(weight.equal(own[name]) for name, weight in load_checkpoint(saved).model.state_dict().items())
+
+
+def test_weights_can_be_read_by_whoever_reads_the_files_beside_them(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    modes = {name: (run / name).stat().st_mode for name in ("model.safetensors", "config.json")}
+    assert modes["model.safetensors"] == modes["config.json"]

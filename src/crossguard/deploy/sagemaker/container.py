@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel
 
@@ -42,7 +42,7 @@ class Container(StrictModel):
         model_data: The archive of `crossguard deploy sagemaker package`, in S3.
         role: ARN of the role that SageMaker takes on; see `crossguard deploy sagemaker policy`.
         image_kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
-        subnets: Of a VPC that the container shall be attached to.
+        subnets: Of a VPC that the container shall be attached to; `security_groups` of it are needed, too.
         tags: For the bill.
     """
 
@@ -55,6 +55,12 @@ class Container(StrictModel):
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     tags: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole_vpc(self) -> Container:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("subnets and security_groups are of one VPC: give both, or neither")
+        return self
 
     def model(self, *, serverless: bool = False, uncapped: bool = False) -> dict[str, Any]:
         """Returns the properties of a SageMaker model; CloudFormation and CreateModel name them alike.
@@ -73,7 +79,7 @@ class Container(StrictModel):
             "EnableNetworkIsolation": self.image_kind == "crossguard" and not serverless,
             **tagged(self.tags),
         }
-        if self.subnets and not serverless:
+        if self.subnets:
             properties["VpcConfig"] = {"Subnets": [*self.subnets], "SecurityGroupIds": [*self.security_groups]}
         return properties
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
+from pydantic import model_validator
+
 from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, send, wait
 from crossguard.deploy.sagemaker.capacity import Asynchronous, Capacity, Realtime, Serverless
@@ -44,6 +46,15 @@ class Endpoint(StrictModel):
     name: Name
     container: Container
     capacity: Capacity = Realtime()
+
+    @model_validator(mode="after")
+    def _vpc_is_had(self) -> Endpoint:
+        if self.container.subnets and isinstance(self.capacity, Serverless):
+            raise ValueError(
+                "a serverless endpoint runs in no VPC, where subnets and security_groups do nothing: leave them out "
+                "or choose another kind of capacity"
+            )
+        return self
 
     def template(self) -> Template:
         """Returns the CloudFormation template.

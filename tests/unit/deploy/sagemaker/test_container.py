@@ -32,8 +32,13 @@ def test_our_image_is_isolated_and_aws_installs_from_the_network() -> None:
     assert ours.model()["EnableNetworkIsolation"] is True
     assert ours.model()["VpcConfig"] == {"Subnets": ["s-1"], "SecurityGroupIds": ["g-1"]}
     assert theirs.model()["EnableNetworkIsolation"] is False
-    serverless = ours.model(serverless=True)
-    assert (serverless["EnableNetworkIsolation"], "VpcConfig" in serverless) == (False, False)
+    assert container().model(serverless=True)["EnableNetworkIsolation"] is False
+
+
+@pytest.mark.parametrize("part", [{"subnets": ("s-1",)}, {"security_groups": ("g-1",)}])
+def test_a_vpc_is_given_whole(part: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(ValidationError, match="subnets and security_groups are of one VPC"):
+        container(**part)
 
 
 def test_own_variables_win_over_those_of_the_kind() -> None:
