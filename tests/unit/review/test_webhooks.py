@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -66,6 +66,22 @@ def test_a_message_is_signed_and_sent_once(database: Database) -> None:
     expected = hmac.digest(SECRET.encode(), f"{name}.{seconds}.".encode() + request.content, hashlib.sha256)
     assert request.headers["webhook-signature"] == "v1," + base64.b64encode(expected).decode()
     assert json.loads(request.content) == {"type": "item.decided", "timestamp": NOW, "data": {"id": "1"}}
+
+
+def test_the_body_of_an_answer_is_not_waited_for(database: Database) -> None:
+    def never_ending() -> Iterator[bytes]:
+        raise AssertionError("it is read")
+        yield b""
+
+    outgoing = Sender(
+        database,
+        "https://hooks.example/in",
+        SECRET,
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=never_ending())),
+    )
+    assert outgoing.deliver(at(NOW)) == 1
+    with database.read() as db:
+        assert db.execute(select(outbox.c.delivered_at)).scalar_one() == NOW
 
 
 def test_it_is_tried_again_later_and_later_under_the_same_id(database: Database) -> None:
