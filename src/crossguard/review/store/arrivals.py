@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ _WORDS: Final = select(
     *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at", "inclusion"))
 )
 _LOCKS: Final = 64
+_NAMED_SO: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
+_OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
 _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.kind.in_(OF_POSTS),
@@ -53,6 +55,11 @@ class NewItem:
         return tuple(self.row[name] for name in _UNIQUE)
 
     @property
+    def name(self) -> tuple[str, str]:
+        """Its source, and the id there."""
+        return self.row["source"], self.row["external"]
+
+    @property
     def post(self) -> tuple[str, ...]:
         """What it is about; the same for a post of the feed that was flagged and one that was allowed."""
         return _post(self.row["source"], self.row["kind"], self.row["external"])
@@ -67,15 +74,19 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
     """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
     What a source had sent before is left as it is, but for its inclusion, which grows where more of such posts are
-    taken by now; another report on a known post is added to it. A post that has another text or other images by now is
-    an item again, and all that was there of its earlier version gets a number behind the id.
+    taken by now, and its author where nobody named one; another report on a known post is added to it. A post that has
+    another text or other images by now is an item again, and all that was there of its earlier version gets a number
+    behind the id.
     """
     _wait_for_others(tx, sent)
+    named = _named_by_now(tx, sent)
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
         new, older, likelier = _unknown(tx, now)
-        _lock(tx, older, [*waiting, *likelier.values(), *(item for item in new if item.row["kind"] not in FEED)])
+        changing = (item for item in new if item.row["kind"] not in FEED)
+        _lock(tx, older, [*waiting, *named, *likelier.values(), *changing])
+        _name_authors(tx, named)
         edited += [row.external for row in older]
         for row in older:
             _set_apart(tx, row)
@@ -95,12 +106,26 @@ def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
     take_turns(tx, POSTS, {zlib.crc32(name) % _LOCKS for name in named})
 
 
+def _named_by_now(tx: Connection, sent: Sequence[NewItem]) -> list[NewItem]:
+    """Returns the first of each post's items that say by whom it is, where what is there of it does not."""
+    first = {item.name: item for item in reversed(sent) if item.row["author"] is not None}
+    if not first:
+        return []
+    query = select(items.c.source, items.c.external).where(*_among(first), *_OF_NOBODY)
+    there = {(source, external) for source, external in tx.execute(query)}
+    return [item for name, item in first.items() if name in there]
+
+
+def _name_authors(tx: Connection, named: Sequence[NewItem]) -> None:
+    for item in named:
+        tx.execute(update(items).where(*_named(*item.name), *_OF_NOBODY).values(author=item.row["author"]))
+
+
 def _lock(tx: Connection, older: Sequence[Any], changing: Sequence[NewItem]) -> None:
     """Locks what stands under the ids of edited posts, and of those that change it by a report or a known answer."""
-    sources = {row.source for row in older} | {item.row["source"] for item in changing}
-    externals = {row.external for row in older} | {item.row["external"] for item in changing}
-    if externals:
-        lock(tx, items.c.source.in_(sources), items.c.external.in_(externals), items.c.kind.in_((*OF_POSTS, "gold")))
+    names = {(row.source, row.external) for row in older} | {item.name for item in changing}
+    if names:
+        lock(tx, *_among(names))
 
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
@@ -164,7 +189,12 @@ def _free_name(tx: Connection, old: Any) -> str:
 
 
 def _named(source: str, external: str) -> tuple[ColumnElement[bool], ...]:
-    return items.c.source == source, items.c.external == external, items.c.kind.in_((*OF_POSTS, "gold"))
+    return items.c.source == source, items.c.external == external, _NAMED_SO
+
+
+def _among(names: Collection[tuple[str, str]]) -> tuple[ColumnElement[bool], ...]:
+    sources, externals = {source for source, _ in names}, {external for _, external in names}
+    return items.c.source.in_(sources), items.c.external.in_(externals), _NAMED_SO
 
 
 def _post(source: str, kind: str, external: str) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delete, literal, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
-from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OPEN
+from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN
 from crossguard.review.store.items import lock
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
@@ -23,6 +24,8 @@ def expire(tx: Connection, now: float, days: int) -> int:
 
 def erase_author(tx: Connection, author: str, now: float, source: str | None = None) -> int:
     """Deletes the content of all posts of an author, and what says whose they were; returns how many items.
+
+    That includes earlier versions, golden copies and appeals that do not say whose they are.
 
     Raises:
         NotFoundError: None is known as theirs.
@@ -40,10 +43,50 @@ def erase_author(tx: Connection, author: str, now: float, source: str | None = N
         )
     if len(sources) > 1:
         raise ReviewError(f"Several sources have an author '{author}': {', '.join(sources)}. Say of which.")
-    lock(tx, theirs)  # all of them, as batches would come in an order of their own
+    unnamed = _unnamed(tx, sources[0], author)
+    lock(tx, theirs | unnamed)  # all of them, as batches would come in an order of their own
+    tx.execute(update(items).where(unnamed).values(author=author))
     while count := _erase(tx, theirs, now, author=None):
         total += count
     return total
+
+
+def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
+    """The condition that an item is about a post of an author, in whatever version, but does not say by whom it is.
+
+    Nobody may have told when the item was made: the service does not know.
+    """
+    posts = (items.c.source == source, items.c.kind.in_((*OF_POSTS, GOLD)))
+    theirs = set(tx.execute(select(items.c.external).where(*posts, items.c.author == author)).scalars())
+    versions = _versions(tx, posts)
+    sent = {versions.get(name, name) for name in theirs}
+    names = sorted(sent.union(name for name, of in versions.items() if of in sent))
+    of_nobody = (items.c.author.is_(None), items.c.erased_at.is_(None))
+    found: list[int] = []
+    for start in range(0, len(names), BATCH):
+        named = items.c.external.in_(names[start : start + BATCH])
+        found += tx.execute(select(items.c.id).where(*posts, *of_nobody, named)).scalars()
+    appealed = select(items.c.id).where(*posts, (items.c.author == author) | _one_of(found))
+    appeals = (items.c.source == source, items.c.kind == "appeal", items.c.appeal_of.in_(appealed))
+    found += tx.execute(select(items.c.id).where(*appeals, *of_nobody)).scalars()
+    return _one_of(found)
+
+
+def _versions(tx: Connection, posts: Sequence[ColumnElement[bool]]) -> dict[str, str]:
+    """Returns what earlier versions are called by now, each with the id that the source sent."""
+    numbered = items.c.external.like(literal("%#").concat(cast(items.c.id, String)))
+    found = {}
+    for number, name in tx.execute(select(items.c.id, items.c.external).where(*posts, numbered)):
+        sent = name
+        while sent.endswith(f"#{number}"):  # more than once where the source itself had sent such an id
+            sent = sent.removesuffix(f"#{number}")
+        found[name] = sent
+    return found
+
+
+def _one_of(numbers: Sequence[int]) -> ColumnElement[bool]:
+    """The condition that an item has one of these numbers, of which there may be more than a query has parameters."""
+    return items.c.id.in_(bindparam(None, list(numbers), expanding=True, literal_execute=True))
 
 
 def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None) -> int:

@@ -219,3 +219,12 @@ def test_what_came_a_month_ago_is_forgotten_unless_it_came_again(database: Datab
         arrivals.count_feed(tx, last + 1, [("api", "again", "block"), ("api", "newer", "block")])
         assert tx.execute(select(func.count()).select_from(counted)).scalar_one() == 3
         assert tx.execute(select(func.sum(feed.c.posts))).scalar_one() == 4
+
+
+def test_a_post_that_comes_again_with_its_author_gets_one(console: Console, database: Database) -> None:
+    console.intake.take([submission(str(number)) for number in range(4)], NOW)
+    again = [submission("0", author="a"), submission("1", author="b", report={"reporter": "r", "reason": ""})]
+    console.intake.take([*again, submission("2", "edited", author="c"), submission("3")], NOW)
+    console.intake.take([submission("0", author="d"), submission("4", author="d")], NOW)
+    assert [row(database, item).author for item in range(1, 5)] == ["a", "b", "c", None]
+    assert [row(database, item).external for item in (3, 6)] == ["2#3", "2"]

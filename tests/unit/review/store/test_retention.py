@@ -12,8 +12,9 @@ from tests.unit.review.conftest import NOW, row
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
+from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
-from crossguard.review.store import claims, retention, votes
+from crossguard.review.store import claims, items, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import likenesses, reports
@@ -157,3 +158,37 @@ def test_erasing_waits_for_readers(
         retention.erase_author(tx, "a", NOW)
     assert not is_found(tmp_path)
     assert caplog.messages == []
+
+
+def test_an_author_is_erased_from_what_came_before_anybody_knew_them(
+    console: Console, database: Database, ann: Person
+) -> None:
+    """As where the service sends posts, and a tool of moderators reports one of them."""
+    report = {"reporter": "r", "reason": "rude"}
+    console.intake.take([submission("42", "first"), submission("42#9", "by somebody else"), submission("7")], NOW)
+    with database.write() as tx:
+        votes.cast(tx, 3, ann, Ballot({"racist": Answer.YES}, "block"), submission="t", now=NOW)
+        copied = {"kind": "gold", "queue": "main", "state": "gold", "received_at": NOW}
+        items.copy(tx, items.get(tx, 3), **copied)
+    appeal = take_appeal(console, Appeal(id="a1", post="42"), NOW)["item"]
+    console.intake.take([submission("42", "second")], NOW)
+    console.intake.take([submission("42", "second", author="u7", report=report)], NOW)
+    last = appeal + 2
+    assert [(row(database, item).external, row(database, item).author) for item in (3, appeal + 1, last)] == [
+        ("42#3", None),
+        ("42", "u7"),
+        ("42", "u7"),
+    ]
+    with database.write() as tx:
+        assert retention.erase_author(tx, "u7", NOW) == 5
+    texts = {item: row(database, item).text for item in range(3, last + 1)}
+    assert [item for item, text in texts.items() if text] == [4, 5], "those of others"
+    assert {row(database, item).author for item in texts} == {None}
+
+
+def test_an_erasure_takes_no_post_that_has_another_author(console: Console, database: Database) -> None:
+    console.intake.take([submission("3", "one"), submission("3#3", "two", author="c")], NOW)
+    console.intake.take([submission("3", author="b", report={"reporter": "r", "reason": ""})], NOW)
+    with database.write() as tx:
+        assert retention.erase_author(tx, "b", NOW) == 2
+    assert row(database, 4).text == "two"
