@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Callable, Sequence
+from math import inf
+from typing import Final, TypeAlias
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,6 +14,7 @@ from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest
 
 MULTIPART = "multipart/form-data"
+IMAGE_FIELDS: Final = frozenset({"image", "images"})
 MOST_SEMICOLONS = 100
 """In what a part says of itself; for each, all of it is read: a form of 4 MB held up all others for 4 s."""
 # Values of the text fields by name; file name and content of each upload, in order.
@@ -23,19 +25,40 @@ class _WholeBodyParser(MultiPartParser):
     """Starlette's parser, of a body in memory.
 
     It would spool files of over a megabyte to a disk that a container may not have, and leave out a last part that has
-    no end.
+    no end. Parts that are unknown or too many are refused when they begin, so that few are kept of any form.
     """
 
     spool_max_size = 2**40
 
-    def __init__(self, headers: Headers, body: bytes, **limits: int) -> None:
-        super().__init__(headers, self._once(body), **limits)
+    def __init__(
+        self,
+        headers: Headers,
+        body: bytes,
+        *,
+        fields: frozenset[str],
+        check_files: Callable[[int], None],
+        max_part_size: int,
+    ) -> None:
+        super().__init__(headers, self._once(body), max_files=inf, max_fields=inf, max_part_size=max_part_size)
+        self._fields = fields
+        self._check_files = check_files
+        self._files = 0
+        self._named: set[str] = set()
         self._ended = False
 
     def on_headers_finished(self) -> None:
         if (self._current_part.content_disposition or b"").count(b";") > MOST_SEMICOLONS:
             raise MultiPartException(f"A part has more than {MOST_SEMICOLONS} semicolons in its name or parameters.")
         super().on_headers_finished()
+        name, is_file = self._current_part.field_name, self._current_part.file is not None
+        if name not in (IMAGE_FIELDS if is_file else self._fields):
+            raise BadRequest(f"Unknown part {name[:80]!r} of the form. {_known(self._fields)}")
+        if is_file:
+            self._files += 1
+            self._check_files(self._files)
+        elif name in self._named:
+            raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")
+        self._named.add(name)
 
     def on_end(self) -> None:
         self._ended = True
@@ -46,21 +69,25 @@ class _WholeBodyParser(MultiPartParser):
             raise MultiPartException("Its closing boundary is missing.")
 
 
-async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> UploadForm:
+async def read_form(call: Call, *, fields: frozenset[str], check_files: Callable[[int], None]) -> UploadForm:
     """Returns the fields and the uploads of a form; the latter are all called `image`.
 
+    `check_files` is told the number of files as they come, and raises where these are too many.
+
     Raises:
-        BadRequest: It is broken or cut, has other fields, or too many files.
+        BadRequest: It is broken or cut, or has other fields.
     """
     charset = charset_of(call.request)
     body = await call.body.read()
     # Starlette guesses when text is not what its header says: it reads Latin-1 here, which keeps every byte.
     headers = Headers({"content-type": f"{call.request.headers['content-type']}; charset=latin-1"})
-    limits = {"max_files": max_files, "max_fields": len(fields), "max_part_size": call.settings.max_body_bytes}
+    parser = _WholeBodyParser(
+        headers, body, fields=fields, check_files=check_files, max_part_size=call.settings.max_body_bytes
+    )
     try:
-        form = await _WholeBodyParser(headers, body, **limits).parse()
+        form = await parser.parse()
         try:
-            return _form(form.multi_items(), charset, fields)
+            return _form(form.multi_items(), charset)
         finally:
             await form.close()
     except (MultiPartException, KeyError, ValueError, LookupError) as error:
@@ -68,21 +95,15 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
         raise BadRequest(f"The form cannot be read: {reason} {_known(fields)}", code="invalid_form") from None
 
 
-def _form(parts: Sequence[tuple[str, UploadFile | str]], charset: str, fields: frozenset[str]) -> UploadForm:
+def _form(parts: Sequence[tuple[str, UploadFile | str]], charset: str) -> UploadForm:
     texts: dict[str, str] = {}
     files: list[tuple[str, bytes]] = []
     for name, value in parts:
-        if isinstance(value, UploadFile) and name in {"image", "images"}:
-            if not value.filename and not value.size:
-                continue  # what a browser sends for a field in which no file was chosen
+        if isinstance(value, str):
+            texts[name] = decoded(value.encode("latin-1"), charset)
+        elif value.filename or value.size:  # a browser sends neither for a field in which no file was chosen
             file = decoded((value.filename or f"image-{len(files)}").encode("latin-1"), charset)
             files.append((file, value.file.read()))
-        elif name in texts:
-            raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")
-        elif isinstance(value, str) and name in fields:
-            texts[name] = decoded(value.encode("latin-1"), charset)
-        else:
-            raise BadRequest(f"Unknown part {name[:80]!r} of the form. {_known(fields)}")
     return texts, files
 
 

@@ -29,18 +29,24 @@ def is_remote(image: object) -> TypeGuard[str]:
     return isinstance(image, str) and not is_data_url(image)
 
 
-def check_posts(count: int, settings: ServeSettings) -> None:
-    """Raises BodyTooLarge where a request has more posts than `max_posts`."""
+def check_posts(count: int, settings: ServeSettings, *, so_far: bool = False) -> None:
+    """Raises BodyTooLarge where a request has more posts than `max_posts`; `so_far` says that others may follow."""
     if count > settings.max_posts:
-        told = f"A request may have {number_of(settings.max_posts, 'post')}; this one has {count}."
+        told = f"A request may have {number_of(settings.max_posts, 'post')}; this one has {_at_least(so_far)}{count}."
         raise BodyTooLarge(told, code="too_many_posts")
 
 
-def check_images(count: int, settings: ServeSettings) -> None:
-    """Raises BodyTooLarge where a post has more images than `max_images`."""
+def check_images(count: int, settings: ServeSettings, *, so_far: bool = False) -> None:
+    """Raises BodyTooLarge where a post has more images than `max_images`; `so_far` says that others may follow."""
     if count > settings.max_images:
-        told = f"A post may have {number_of(settings.max_images, 'image')}; one of these has {count}."
+        told = (
+            f"A post may have {number_of(settings.max_images, 'image')}; one of these has {_at_least(so_far)}{count}."
+        )
         raise BodyTooLarge(told, code="too_many_images")
+
+
+def _at_least(so_far: bool) -> str:
+    return "at least " if so_far else ""
 
 
 def counted(check: Callable[[int, ServeSettings], None]) -> BeforeValidator:

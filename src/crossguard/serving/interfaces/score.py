@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -112,7 +113,9 @@ FAMILY = Family("crossguard", error_body, ErrorBody)
 async def score(call: Call) -> Response:
     """Scores one post."""
     if call.content_type == MULTIPART:
-        texts, files = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
+        texts, files = await read_form(
+            call, fields=FIELDS, check_files=partial(check_images, settings=call.settings, so_far=True)
+        )
         fields: dict[str, Any] = {"id": "post", **texts}
         post = Post(**fields, more_images=tuple(data for _, data in files))
     else:
@@ -135,7 +138,9 @@ async def _posts(call: Call) -> tuple[Sequence[Post], frozenset[int]]:
         bodies = (await call.parse(PostsBody)).posts
         unnamed = frozenset(place for place, body in enumerate(bodies) if "id" not in body.model_fields_set)
         return [body.post() for body in bodies], unnamed
-    _, files = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
+    _, files = await read_form(
+        call, fields=frozenset(), check_files=partial(check_posts, settings=call.settings, so_far=True)
+    )
     if not files:
         raise BadRequest("The form has no file called 'image'.")
     return [Post(name, image=data) for name, data in files], frozenset()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
-from tests.support.serving import client_of
+from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
 from crossguard.schema import DecisionRecord
@@ -117,7 +117,22 @@ def test_many_posts_are_sent_to_the_batch(client: TestClient, body: object) -> N
 def test_a_form_of_many_posts_says_that_it_takes_only_files(client: TestClient, red: bytes) -> None:
     answer = client.post("/v1/score/batch", files=[("image", ("red.png", red))], data={"text": "hello"})
     assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith("Unknown part 'text' of the form.")
     assert "Many posts with texts are sent as JSON." in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "told"),
+    [
+        ("/v1/score", "too_many_images", "A post may have 2 images; one of these has at least 3."),
+        ("/v1/score/batch", "too_many_posts", "A request may have 2 posts; this one has at least 3."),
+    ],
+)
+def test_a_form_has_no_more_files_than_a_list(tiny: Moderator, red: bytes, path: str, code: str, told: str) -> None:
+    few = client_of(service_of(tiny, max_images=2, max_posts=2))
+    answer = few.post(path, files=[("image", ("red.png", red))] * 4)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, code)
+    assert answer.json()["error"]["message"] == told
 
 
 def test_a_path_of_the_server_is_never_read(client: TestClient, tiny_bundle_path: str) -> None:
