@@ -81,7 +81,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
     """Returns everything that the page shows."""
     labels = console.settings.labels
     with console.database.read() as db:
-        found, strata = reading.decided(db), reading.strata(db)
+        found, strata, flagged_waiting = reading.decided(db), reading.strata(db), reading.flagged_waiting(db)
         answers, golden = reading.answers_by_label(db, labels), reading.golden_pairs(db)
         workloads = [(work, reading.seconds_of(db, work.person)) for work in reading.workloads(db, now)]
         days, waiting, backlog = reading.per_day(db, now), listing.waiting(db), reading.backlog(db, now)
@@ -90,6 +90,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
     others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
     return {
         "live": model.live(strata),
+        "flagged_waiting": flagged_waiting,
         "precision": model.precision_per_label(found, labels, card),
         "groups": model.false_positive_rates(found, strata),
         "agreed": agreed,

@@ -116,18 +116,25 @@ def strata(db: Connection) -> list[Stratum]:
     ]
 
 
+def flagged_waiting(db: Connection) -> int:
+    """Returns how many flagged posts of the feed nobody has decided yet."""
+    wanted = (items.c.state == OPEN, items.c.kind.in_(FEED), items.c.stratum.in_(FLAGGED), not_demo(db, items.c.source))
+    found: int = db.execute(select(func.count()).where(*wanted)).scalar_one()
+    return found
+
+
 def answers_by_label(db: Connection, labels: Sequence[str]) -> dict[str, dict[int, dict[int, bool]]]:
     """Returns label -> item -> person -> yes or no, for items with several votes; unsure answers are left out.
 
     The first two votes on an item count: there is a third only where those two disagree. Who had seen what the model
-    says of a blind item tells nothing.
+    says of a blind item tells nothing, nor does a golden item: any number of people see it with what the model says.
     """
     several = select(votes.c.item).where(_counts()).group_by(votes.c.item).having(func.count() > 1).subquery()
     columns = (votes.c.item, votes.c.person, votes.c.labels, _as_asked().label("as_asked"))
     query = select(*columns).join(items, items.c.id == votes.c.item)
     found: dict[str, dict[int, dict[int, bool]]] = {label: defaultdict(dict) for label in labels}
     voters: dict[int, set[int]] = defaultdict(set)
-    wanted = (_counts(), votes.c.item.in_(select(several)))
+    wanted = (_counts(), items.c.kind != "gold", votes.c.item.in_(select(several)))
     for item, person, given, as_asked in db.execute(query.where(*wanted).order_by(votes.c.id)):
         voters[item].add(person)
         if len(voters[item]) >= TIE_BREAK or not as_asked:

@@ -42,6 +42,20 @@ def test_the_quality_page_draws_false_positives_per_group(client: TestClient, co
     assert drawn.index("<title>Muslim: 0.50, 6 items</title>") < drawn.index("</svg>"), "three of six are flagged"
 
 
+def test_the_page_says_that_figures_are_too_high_while_flagged_posts_wait(client: TestClient, console: Console) -> None:
+    log_in(client, console, role=Role.LEAD)
+    told = "are too high while 2 flagged posts wait and the highest scores are decided first (Order: urgent first)."
+    report = {"reporter": "r", "reason": "rude"}
+    console.intake.take([submission(str(number)) for number in range(3)] + [submission("4", report=report)], NOW)
+    ben = person(console.database, "Ben")
+    cast(console.database, 1, ben)
+    assert told in client.get("/quality").text
+    for item in (2, 3):
+        cast(console.database, item, ben)
+    console.measured = None
+    assert "too high while" not in client.get("/quality").text
+
+
 def test_many_who_open_the_page_at_once_wait_for_one_measurement(
     client: TestClient, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,20 @@ def test_golden_items_pair_an_answer_with_the_known_one(
         assert reading.golden_pairs(db) == {"racist": {ann.id: [(False, True)]}}
 
 
+def test_golden_items_tell_nothing_of_agreement(console: Console, database: Database, ann: Person, ben: Person) -> None:
+    """Most show what the model says, and as many people judge one as there are."""
+    known = Expected(action="block", labels={"racist": "yes"})
+    console.intake.take([submission("1", expected=known), submission("2")], NOW)
+    ask_two(database)
+    for who in (ann, ben):
+        answer(database, 1, who)
+        answer(database, 2, who, Answer.NO)
+    with database.read() as db:
+        found = reading.answers_by_label(db, ("racist",))
+        assert reading.golden_pairs(db) == {"racist": {who.id: [(True, True)] for who in (ann, ben)}}
+    assert found == {"racist": {2: {ann.id: False, ben.id: False}}}
+
+
 def test_workload_is_what_stands_and_the_median_time_that_it_took(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
