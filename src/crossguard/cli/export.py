@@ -9,7 +9,7 @@ import click
 
 from crossguard.bundle import CARD, GRAPHS, read_bundle
 from crossguard.cli.options import EXISTING, PATH, Number, refuse_idle
-from crossguard.errors import ConfigError, OutputError, needs_extra
+from crossguard.errors import BundleError, ConfigError, OutputError, needs_extra
 from crossguard.registry import MANIFEST
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def command(
     _check_options(format_, precision)
     if out.resolve() in {path.resolve() for path in (run, *average)}:
         raise OutputError(f"The output '{out}' is a run that is exported. Choose another folder.")
-    kept = _refuse_filled(out, overwrite=overwrite)
+    kept, earlier = _refuse_filled(out, overwrite=overwrite), _identity(out)
     if precision == "int8":
         _write_int8(run, out, calibration, name, version, max_auc_loss=max_auc_loss, accept=accept_loss)
-        _tell_kept(kept)
+        _tell_what_stays(out, kept, earlier)
         return
     with needs_extra("Exporting", "train"):
         from crossguard.export.bundle import ExportPlan, as_name, export_bundle
@@ -113,18 +113,35 @@ def command(
     if format_ == "huggingface":
         export_huggingface(run, out, average)
         click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
-        _tell_kept(kept)
+        _tell_what_stays(out, kept, earlier)
         return
     plans = [PolicyPlan.parse(text) for text in policies]
     name, version = name or as_name(out.resolve().name), version or "1.0.0"
     bundle = export_bundle(run, out, ExportPlan(name, version, _weight_dtypes(weight_dtype), plans, average))
     click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
-    _tell_kept(kept)
+    _tell_what_stays(out, kept, earlier)
 
 
-def _tell_kept(card: Path | None) -> None:
+def _identity(folder: Path) -> tuple[str, list[str]] | None:
+    """Returns what a bundle is called, and the checksums of its graphs; None where there is none."""
+    try:
+        manifest = read_bundle(folder, verify=False).manifest
+    except BundleError:
+        return None
+    return f"{manifest.model.name} {manifest.model.version}", [manifest.files[f"{graph}.onnx"] for graph in GRAPHS]
+
+
+def _tell_what_stays(out: Path, card: Path | None, earlier: tuple[str, list[str]] | None) -> None:
+    """Says so where the card, or name and version, are still those of the model before."""
     if card:
         click.echo(f"note: {card} stayed; metrics in it may be those of another model.", err=True)
+    now = _identity(out)
+    if earlier and now and earlier[0] == now[0] and earlier[1] != now[1]:
+        click.echo(
+            f"note: the model before was called {now[0]}, too, so that results of both, and --resume, cannot tell them "
+            "apart. Give another --version.",
+            err=True,
+        )
 
 
 def _check_options(format_: str, precision: str) -> None:

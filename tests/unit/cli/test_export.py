@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from crossguard.bundle import Bundle
+from crossguard.bundle import Bundle, write_manifest
 from crossguard.cli import run
 from crossguard.cli.export import _weight_dtypes
 
 pytest.importorskip("torch", reason="exporting belongs to crossguard[train]")
+
+from crossguard.export.bundle import ExportPlan
 
 
 def test_export_explains_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,3 +99,26 @@ def test_a_run_is_not_written_over_by_its_export(tmp_path: Path, capsys: pytest.
     for arguments in (["export", str(tmp_path), str(tmp_path)], averaged):
         assert run([*arguments, "--overwrite"]) == 7
         assert "is a run that is exported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("version", "told"), [("1.0.0", True), ("1.0.1", False)])
+def test_two_models_under_one_name_and_version_are_told(
+    tiny_bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    version: str,
+    told: bool,
+) -> None:
+    def exported(_run: Path, out: Path, plan: ExportPlan, weights: bytes = b"new") -> Bundle:
+        (out / "text.onnx").write_bytes(weights)
+        data = tiny_bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "digest"})
+        return write_manifest(out, data | {"model": data["model"] | {"name": plan.name, "version": plan.version}})
+
+    out = tmp_path / "out"
+    shutil.copytree(tiny_bundle.folder, out)
+    exported(tmp_path, out, ExportPlan("out", "1.0.0"), b"old")
+    monkeypatch.setattr("crossguard.export.bundle.export_bundle", exported)
+    assert run(["export", str(tmp_path), str(out), "--overwrite", "--version", version]) == 0
+    assert ("the model before was called out 1.0.0, too" in capsys.readouterr().err) == told
