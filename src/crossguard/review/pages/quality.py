@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
@@ -21,11 +21,9 @@ from crossguard.review.pages.item import seen
 from crossguard.review.pages.templating import moment
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.quality import agreement, model, reading
-from crossguard.review.resolution import VALUES, Answer
 from crossguard.review.settings import APPEALS, ESCALATED, MAIN
-from crossguard.review.store import deliveries, items, listing, log, votes
+from crossguard.review.store import deliveries, golden, listing, log, votes
 from crossguard.review.store.schema import DAY
-from crossguard.review.store.schema import items as table
 
 FRESH_S, STALE_S = 60.0, 600.0
 
@@ -82,7 +80,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
     labels = console.settings.labels
     with console.database.read() as db:
         found, strata, flagged_waiting = reading.decided(db), reading.strata(db), reading.flagged_waiting(db)
-        answers, golden = reading.answers_by_label(db, labels), reading.golden_pairs(db)
+        answers, known = reading.answers_by_label(db, labels), reading.golden_pairs(db)
         workloads = [(work, reading.seconds_of(db, work.person)) for work in reading.workloads(db, now)]
         days, waiting, backlog = reading.per_day(db, now), listing.waiting(db), reading.backlog(db, now)
     card = model.card_precision(console.settings.model, labels)
@@ -95,12 +93,12 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         "groups": model.false_positive_rates(found, strata),
         "agreed": agreed,
         "alpha": [(label, found.alpha) for label, found in agreed.items()],
-        "people": [(work, s, _kappa(golden, work.person), _kappa(others, work.person)) for work, s in workloads],
+        "people": [(work, s, _kappa(known, work.person), _kappa(others, work.person)) for work, s in workloads],
         "per_label": [
-            (work.name, label, _kappa({label: golden[label]}, work.person), _kappa({label: pairs}, work.person))
+            (work.name, label, _kappa({label: known[label]}, work.person), _kappa({label: pairs}, work.person))
             for work, _ in workloads
             for label, pairs in others.items()
-            if work.person in pairs or work.person in golden[label]
+            if work.person in pairs or work.person in known[label]
         ],
         "waiting": sorted(waiting.items()),
         "backlog": backlog,
@@ -120,30 +118,16 @@ def reopen(visit: Visit) -> Response:
 
 
 def make_golden(visit: Visit) -> Response:
-    """Copies a decided item as a golden one with its outcome as the known answer."""
+    """Copies a decided item as a golden one with its outcome as the known answer; a copy that is there learns it."""
     with visit.console.database.write() as tx:
         row = seen(visit, tx)
         if row.outcome is None or row.erased_at is not None:
             raise ReviewError("Only a decided item whose content is still there can become a golden item.")
         if row.appeal_of is not None:  # by its id, neither who decided the post nor a golden item of it is found
             raise ReviewError(f"This is an appeal. Open item {row.appeal_of} and make a golden item of the post.")
-        _copy(tx, row, visit.now)
-        log.record(tx, visit.now, visit.person.name, "make golden", row.id)
+        done = golden.make(tx, row, _first_queue(tx, row), visit.now)
+        log.record(tx, visit.now, visit.person.name, done, row.id)
     return visit.go(f"/items/{visit.item}")
-
-
-def _copy(tx: Connection, row: Any, now: float) -> None:
-    same = (table.c.kind == "gold", table.c.source == row.source, table.c.external == row.external)
-    if tx.execute(select(table.c.id).where(*same)).first() is not None:
-        raise ReviewError("There is a golden item of this post already.")
-    answers = {
-        name: Answer.YES if value > VALUES[Answer.UNSURE] else Answer.NO
-        for name, value in row.outcome["labels"].items()
-        if value != VALUES[Answer.UNSURE]  # nobody is right or wrong where the answer itself was open
-    }
-    expected = {"action": row.outcome["action"], "labels": answers}
-    place = {"kind": "gold", "queue": _first_queue(tx, row), "state": "gold", "blind": row.blind}
-    items.copy(tx, row, **place, received_at=now, expected=expected)
 
 
 def _first_queue(tx: Connection, row: Any) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, resolve
 from crossguard.review.settings import ESCALATED
-from crossguard.review.store import deliveries, log
+from crossguard.review.store import deliveries, golden, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
 from crossguard.review.store.items import get, lock
 from crossguard.review.store.likenesses import contents_of
@@ -195,7 +195,9 @@ def _give_back(tx: Connection, appeal: Any, now: float) -> None:
         own = outcome_of(tx, row.id)
         if row.state == DECIDED and own is not None:
             last = next((of for of in others if of.decided_at >= row.decided_at), None)
-            _change(tx, row.id, {"outcome": last.outcome, "hateful": last.hateful} if last else _decided(own))
+            values = {"outcome": last.outcome, "hateful": last.hateful} if last else _decided(own)
+            golden.follow(tx, row, values["outcome"])
+            _change(tx, row.id, values)
             deliveries.send_last(tx, last.id if last else row.id, now)
 
 
@@ -265,6 +267,7 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
         about = _of_post(tx, row) if row.appeal_of is not None else ()
         for earlier in about:  # what is exported, learnt from and measured is the last word
             if earlier.state == DECIDED:
+                golden.follow(tx, earlier, outcome.to_dict())
                 _change(tx, earlier.id, _decided(outcome))
         event = "appeal.decided" if row.kind == "appeal" else "item.decided"
         after = [earlier.id for earlier in (*about, *(_appeals(tx, about) if about else ()))]
