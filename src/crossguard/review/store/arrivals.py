@@ -30,6 +30,7 @@ _WORDS: Final = select(
     *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at", "inclusion"))
 )
 _LOCKS: Final = 64
+_LATEST: Final = ("labels", "claimed_at", "decided_at")
 _NAMED_SO: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
 _OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
 _THERE: Final = _WORDS.where(
@@ -245,7 +246,7 @@ def _correct(tx: Connection, golden: NewItem) -> None:
 
 
 def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
-    """Adds a report, or a suggestion, once per person who sent it."""
+    """Adds a report, or a suggestion, once per person who sent it: their next suggestion takes its place."""
     erased_at = None
     if item is None:
         there = select(items.c.id, items.c.erased_at).where(*(items.c[n] == new.row[n] for n in _UNIQUE))
@@ -264,6 +265,9 @@ def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
         statement = insert(tx, votes).values(**values).on_conflict_do_nothing(index_elements=["item", "submission"])
     if tx.execute(statement.returning(literal(1))).first() is not None:
         tx.execute(update(items).where(items.c.id == item).values(**more))
+    elif new.report is None:
+        same = (votes.c.item == item, votes.c.submission == values["submission"])
+        tx.execute(update(votes).where(*same).values({name: values[name] for name in _LATEST}))
 
 
 def count_feed(tx: Connection, day: int, posts: Sequence[tuple[str, str, str]]) -> None:

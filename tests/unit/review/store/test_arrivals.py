@@ -17,7 +17,7 @@ from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import arrivals, claims, items, retention
+from crossguard.review.store import arrivals, claims, items, retention, votes
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -67,6 +67,20 @@ def test_a_report_of_another_person_makes_an_item_more_urgent(console: Console, 
     with database.read() as db:
         once = db.execute(select(table.c.urgency).where(table.c.external == "2")).scalar_one()
     assert row.urgency == pytest.approx(once + REPORT_URGENCY_H)
+
+
+def test_the_next_suggestion_of_a_person_takes_the_place_of_theirs(console: Console, database: Database) -> None:
+    def suggest(by: str, score: float, at: float) -> float:
+        suggestion = {"by": by, "scores": {"TOXICITY": score}}
+        console.intake.take([submission("1", suggestion=suggestion)], at)
+        return float(row(database, 1).urgency)
+
+    urgency = suggest("x", 0.9, NOW)
+    assert suggest("x", 0.1, NOW + 1) == urgency, "they asked for it once"
+    assert suggest("y", 0.5, NOW + 2) == pytest.approx(urgency + REPORT_URGENCY_H)
+    with database.read() as db:
+        found = [(vote.labels["TOXICITY"], vote.decided_at) for vote in votes.of(db, 1)]
+    assert found == [(0.1, NOW + 1), (0.5, NOW + 2)]
 
 
 def test_a_report_on_what_is_erased_leaves_no_words(console: Console, database: Database) -> None:
