@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -25,6 +26,7 @@ from crossguard.errors import ConfigError, ImageError, InputError, TableError
 from crossguard.records import ImageSource, Post
 from crossguard.review.console import Console
 from crossguard.review.intake import Received
+from crossguard.review.store import arrivals
 from crossguard.review.submissions import MISSING, Submission
 from crossguard.wire.suggestions import as_item
 
@@ -71,7 +73,7 @@ def take_file(
     rows = _rows(table, source)
     if results is not None:
         rows = _joined(rows, path, results)
-    yield from _take(console, (_named(row) if table.numbered else row for row in rows))
+    yield from _take(console, _named(console, rows, table))
     for told in table.unread:
         note(told)
 
@@ -172,13 +174,35 @@ def _without_empty(cell: Any) -> Any:
     return {name: _without_empty(value) for name, value in cell.items() if value is not None}
 
 
-def _named(row: _Row) -> _Row:
-    """Returns a row of a table without ids with a name of its own: row 2 of another table is another post."""
-    post = row.post
-    if post is None:
-        return row
+def _named(console: Console, rows: Iterator[_Row], table: PostReader) -> Iterator[_Row]:
+    """Names the rows of a table without ids by what they hold: where rows were deleted, the others are the same posts.
+
+    Row 2 of another table is another post; of rows that hold the same, the second one is. Earlier versions put the
+    number of the row before what it holds; what is there under such a name keeps it.
+    """
+    times: Counter[str] = Counter()
+    while batch := list(islice(rows, BATCH)):
+        posts = [row.post for row in batch if row.post is not None] if table.numbered else []
+        held = {post.id: _held(post) for post in posts}
+        with console.database.read() as db:
+            former = arrivals.known(db, {(post.source, f"{post.id}-{held[post.id]}") for post in posts})
+        for row in batch:
+            if row.post is None or not table.numbered:
+                yield row
+                continue
+            what = held[row.post.id]
+            times[what] += 1
+            now = f"row-{what}" if times[what] == 1 else f"row-{what}-{times[what]}"
+            before = f"{row.post.id}-{what}"
+            yield _renamed(row, row.post, before if (row.post.source, before) in former else now)
+
+
+def _held(post: Submission) -> str:
     held = json.dumps([post.text, post.image_text, post.images]).encode()
-    id_ = f"{post.id}-{hashlib.sha256(held).hexdigest()[:16]}"
+    return hashlib.sha256(held).hexdigest()[:16]
+
+
+def _renamed(row: _Row, post: Submission, id_: str) -> _Row:
     decision = None if post.decision is None else post.decision | {"id": id_}
     return replace(row, post=post.model_copy(update={"id": id_, "decision": decision}))
 

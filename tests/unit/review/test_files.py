@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.support.review import submission
 
 from crossguard.cli import run
@@ -48,6 +49,40 @@ def test_posts_of_two_tables_without_ids_are_different_posts(tmp_path: Path) -> 
     with Database.open(store).read() as db:
         stored = sorted(row.text for row in db.execute(select(items.c.text).where(items.c.source == "file")))
     assert stored == ["four", "one", "three", "two"], "the same row is the same post, another is not"
+
+
+def test_deleted_rows_of_a_table_without_ids_make_no_new_posts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
+    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    posts.write_text(f"text\none\ntwo\n{'word ' * 20_001}\nthree\ntwo\nfour\n")
+    assert run(command) == 3
+    assert "Queued 5 items;" in capsys.readouterr().err
+    for rows, queued in (("one two three two four", 0), ("two four two", 0), ("zero two two two four one", 2)):
+        posts.write_text("\n".join(["text", *rows.split()]) + "\n")
+        assert run(command) == 0
+        assert f"Queued {queued} items;" in capsys.readouterr().err
+    with Database.open(store).read() as db:
+        stored = sorted(row.text for row in db.execute(select(items.c.text).where(items.c.source == "file")))
+    assert stored == ["four", "one", "three", "two", "two", "two", "zero"]
+
+
+def test_rows_that_an_earlier_version_named_after_their_numbers_are_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
+    posts.write_text("text\none\ntwo\ntwo\n")
+    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    assert run(command) == 0
+    with Database.open(store).write() as tx:
+        for item, text in enumerate(("one", "two", "two"), 1):
+            held = hashlib.sha256(json.dumps([text, "", []]).encode()).hexdigest()[:16]
+            tx.execute(update(items).where(items.c.id == item).values(external=f"line-{item + 1}-{held}"))
+    posts.write_text("text\none\ntwo\ntwo\nthree\n")
+    capsys.readouterr()
+    assert run(command) == 0
+    assert "Queued 1 items; 3 were already known;" in capsys.readouterr().err
 
 
 def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Path) -> None:
