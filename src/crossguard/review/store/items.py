@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ _COPIED: Final = (
     "source", "external", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score",
     "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
 )  # fmt: skip
+_VERSION: Final = re.compile(r"(.+?)#([1-9][0-9]{0,8})(?:#\2)*", re.DOTALL)
+"""How the earlier version of an edited post is named: by the id of the post and the number of its item."""
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
 _LOCKED: Final = _ITEM.with_for_update()
@@ -92,6 +95,23 @@ def earlier_version(db: Connection, source: str, external: str) -> str | None:
     which = (items.c.source == source, named, items.c.kind.in_(OF_POSTS), items.c.state == DECIDED)
     found = select(items.c.external).where(*which, items.c.erased_at.is_(None)).order_by(items.c.id.desc())
     return db.execute(found.limit(1)).scalar_one_or_none()
+
+
+def own_id(db: Connection, row: Any) -> str:
+    """Returns the id that the source sent for the post of an item, which may be an earlier version.
+
+    The source itself may send an id that looks like that of a version; then the number is no item of that name, or the
+    post of the rest is older than that.
+    """
+    found = _VERSION.fullmatch(row.external)
+    if found is None:
+        return str(row.external)
+    id_, number = found[1], int(found[2])
+    of_source = (items.c.source == row.source, items.c.kind.in_(OF_POSTS))
+    earlier = select(literal(1)).where(*of_source, items.c.id == number, items.c.external == row.external)
+    later = select(literal(1)).where(*of_source, items.c.id > number, items.c.external == id_)
+    edited = all(db.execute(query.limit(1)).first() for query in (earlier, later))
+    return id_ if edited else str(row.external)
 
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:

@@ -12,7 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, golden, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
-from crossguard.review.store.items import get, lock
+from crossguard.review.store.items import get, lock, own_id
 from crossguard.review.store.likenesses import contents_of
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -154,7 +154,7 @@ def reopen(tx: Connection, item: int, now: float) -> None:
     if row.state == DECIDED and row.appeal_of is not None:
         _give_back(tx, row, now)
     if row.state == DECIDED and deliveries.withdraw(tx, item):
-        deliveries.put(tx, item, deliveries.REOPENED, now, _reference(row))
+        deliveries.put(tx, item, deliveries.REOPENED, now, _reference(tx, row))
     opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
@@ -271,7 +271,7 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
                 _change(tx, earlier.id, _decided(outcome))
         event = "appeal.decided" if row.kind == "appeal" else "item.decided"
         after = [earlier.id for earlier in (*about, *(_appeals(tx, about) if about else ()))]
-        deliveries.put(tx, row.id, event, now, _reference(row) | {"outcome": outcome.to_dict()}, after=after)
+        deliveries.put(tx, row.id, event, now, _reference(tx, row) | {"outcome": outcome.to_dict()}, after=after)
     if values:
         _change(tx, row.id, values)
 
@@ -284,5 +284,7 @@ def _change(tx: Connection, item: int, values: dict[str, Any]) -> None:
     tx.execute(_CHANGED, {"item": item} | values)
 
 
-def _reference(row: Any) -> dict[str, Any]:
-    return {"item": row.id, "source": row.source, "kind": row.kind, "id": row.external}
+def _reference(db: Connection, row: Any) -> dict[str, Any]:
+    post = row if row.appeal_of is None else get(db, row.appeal_of)
+    own = own_id(db, post)
+    return {"item": row.id, "source": row.source, "kind": row.kind, "id": row.external, "post": own}

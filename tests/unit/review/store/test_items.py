@@ -56,6 +56,17 @@ def test_the_earlier_version_of_a_post_is_the_newest_decided_one_that_is_there(
         assert items.earlier_version(tx, "api", "1#9") is None
 
 
+def test_the_own_id_of_a_post_is_that_of_all_its_versions(console: Console, database: Database) -> None:
+    """The source itself may send ids that look like those of versions, even where their number is that of an item."""
+    ids = ["3", "3#2", "1", "1", "1#99", "9#6", "1"]  # items 1 to 7
+    for place, id_ in enumerate(ids):
+        console.intake.take([submission(id_, f"the text number {'abcdefghij'[place] * 5}")], NOW)
+    with database.read() as db:
+        rows = [items.get(db, number) for number in range(1, 8)]
+        assert [row.external for row in rows] == ["3", "3#2", "1#3", "1#4", "1#99", "9#6", "1"]
+        assert [items.own_id(db, row) for row in rows] == ["3", "3#2", "1", "1", "1#99", "9#6", "1"]
+
+
 def test_a_copy_has_the_images_of_its_original(console: Console, database: Database) -> None:
     console.intake.take([submission("1", images=(PIXEL, PIXEL))], NOW)
     with database.write() as tx:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, person, row, take
 
@@ -21,6 +23,7 @@ from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
 from crossguard.review.store.schema import items as table
 
+GUIDE = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "review.md"
 HOUR = 3600.0
 
 
@@ -58,10 +61,45 @@ def test_a_decision_is_recorded_once_and_goes_out(console: Console, database: Da
         acts = [entry.act for entry in log.entries(db)]
     assert (vote.claimed_at, vote.decided_at) == (NOW, NOW)
     assert json.loads(message.body)["data"] == {
-        "item": 1, "source": "api", "kind": "flag", "id": "1",
+        "item": 1, "source": "api", "kind": "flag", "id": "1", "post": "1",
         "outcome": {"labels": {"racist": 1.0}, "action": "block", "clause": "", "votes": 1, "agreed": True},
     }  # fmt: skip
     assert acts == ["decide"], "claims are not in the log"
+
+
+def test_messages_about_an_edited_post_name_it_as_its_source_does(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    for words in ("the first words", "quite another text"):
+        console.intake.take([submission("1", words)], NOW)
+    cast(database, 1, ann)
+    made = take_appeal(console, Appeal(id="a1", post="1#1"), NOW)["item"]
+    cast(database, made, ben, ALLOW)
+    with database.read() as db:
+        messages = [json.loads(body) for body in db.execute(select(outbox.c.body).order_by(outbox.c.item)).scalars()]
+    named = [(sent["type"], *(sent["data"][key] for key in ("kind", "id", "post"))) for sent in messages]
+    assert named == [("item.decided", "flag", "1#1", "1"), ("appeal.decided", "appeal", "a1", "1")]
+
+
+def test_the_guide_has_an_example_of_each_message(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    examples = re.findall(r'```json\n(\{"type": .*?)```', GUIDE.read_text(), re.DOTALL)
+    console.intake.take([submission("1")], NOW)
+    cast(database, 1, ann)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
+    cast(database, made, ben, ALLOW)
+    with database.write() as tx:
+        tx.execute(update(outbox).values(attempts=1))
+        votes.undo(tx, f"{made}x{ben.id}", ben, NOW, HOUR)
+        sent = tx.execute(select(outbox.c.body)).scalars().all()
+
+    def keys(body: str) -> tuple[list[str], ...]:
+        message = json.loads(body)
+        data = message["data"]
+        return [message["type"]], list(message), list(data), list(data.get("outcome", {}))
+
+    assert sorted(map(keys, examples)) == sorted(map(keys, sent))
 
 
 def test_who_lost_the_item_is_told_and_nothing_is_recorded(
