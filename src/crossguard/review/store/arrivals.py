@@ -177,6 +177,8 @@ def _set_apart(tx: Connection, old: Any) -> None:
     """
     same = tx.execute(_WORDS.where(*_named(old.source, old.external))).all()
     contents = contents_of(tx, same)
+    if old.id not in contents:
+        return  # set apart with another item of that version
     version = [item for item, content in contents.items() if not content.is_edited(contents[old.id])]
     tx.execute(update(items).where(items.c.id.in_(version)).values(external=_free_name(tx, old)))
 

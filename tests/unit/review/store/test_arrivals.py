@@ -23,6 +23,7 @@ from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import counted, feed, reports
 from crossguard.review.store.schema import items as table
+from crossguard.review.submissions import Submission
 
 
 def test_what_a_source_sent_before_stays_as_it_was(console: Console, database: Database) -> None:
@@ -116,6 +117,20 @@ def test_an_appeal_against_a_post_that_is_edited_meanwhile_is_about_all_that_was
         ("1#1", "allow"),
     ]
     assert (row(database, 4).external, row(database, 4).state) == ("1", "open")
+
+
+def test_an_edit_of_a_post_and_its_report_at_once_leaves_a_golden_item_of_another_text_alone(
+    console: Console, database: Database
+) -> None:
+    def versions(text: str) -> list[Submission]:
+        return [submission("1", text), submission("1", text, report={"reporter": "r", "reason": "rude"})]
+
+    golden = submission("1", "of the first day", expected={"action": "allow", "labels": {}})
+    console.intake.take([*versions("the words"), golden], NOW)
+    console.intake.take(versions("quite another text"), NOW)
+    named = [row(database, item).external for item in range(1, 6)]
+    assert (named[0] == named[1], set(named[2:])) == (True, {"1"})
+    assert named[0] in {"1#1", "1#2"}
 
 
 def test_a_golden_item_that_is_sent_again_has_the_new_answer(console: Console, database: Database) -> None:
