@@ -119,6 +119,14 @@ class _Entry:
         queue.put(self, caller=self.request.caller, request=self.request, cost=cost)
 
 
+def _up_to_error(posts: Iterable[Post], raised: list[Exception]) -> Iterator[Post]:
+    """Yields posts until their source fails, and puts that into `raised`: a queue does not give them a second time."""
+    try:
+        yield from posts
+    except Exception as error:  # noqa: BLE001 - raised again, later
+        raised.append(error)
+
+
 def _batches(posts: Iterable[Post], size: int | None) -> Iterator[list[Post]]:
     """Yields batches of so many posts, or of growing numbers."""
     batch: list[Post] = []
@@ -196,7 +204,7 @@ class ScoringEngine:
     def stream(self, posts: Iterable[Post], batch_size: int | None = None) -> Iterator[tuple[list[Prepared], Logits]]:
         """Yields batches with what the model says of them, in the order of the posts and in constant memory.
 
-        Whatever the model raises is raised here.
+        Whatever the model raises is raised here; what the posts raise, once all that came before is yielded.
 
         Raises:
             ConfigError: `batch_size` is no number of posts.
@@ -204,8 +212,9 @@ class ScoringEngine:
         """
         check_count(batch_size, "batch_size", least=1)
         pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
+        raised: list[Exception] = []
         try:
-            for batch in _batches(posts, batch_size):
+            for batch in _batches(_up_to_error(posts, raised), batch_size):
                 pending.append(self._start(batch))
                 if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
                     prepared, logits = pending.popleft()
@@ -220,6 +229,8 @@ class ScoringEngine:
             for prepared, logits in pending:
                 prepared.cancel()
                 logits.cancel()
+        if raised:
+            raise raised[0]
 
     def _start(self, batch: Sequence[Post]) -> tuple[Future[list[Prepared]], Future[Logits]]:
         prepared = self._threads["prepare"].submit(self._preparation.prepare_all, batch)

@@ -119,10 +119,13 @@ class Moderator:
 
         Raises:
             BundleError: The model is unknown, newer or corrupted.
-            ConfigError: The policy, runtime, precision, pixel mode, `threads` or `other_languages` is unknown or wrong.
+            ConfigError: The policy, runtime, precision, pixel mode, `threads`, `image_limits` or `other_languages` is
+                unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
         check_threads(threads)
+        if not isinstance(image_limits, ImageLimits | None):
+            raise ConfigError(f"image_limits is a crossguard.ImageLimits(...), not {type(image_limits).__name__}.")
         folder = find(model, revision)
         if holds_checkpoint(folder):
             raise BundleError(f"{folder} holds a PyTorch checkpoint and no bundle. Open it with crossguard.load(...).")
@@ -255,7 +258,7 @@ class Moderator:
             return self._score_one(posts)
         seen: list[Post] = []
         names = Names(self.labels.names, attributes=tuple(self.bundle.manifest.attributes))
-        return Results(self.stream(noted(as_posts(posts), seen)), seen, names)
+        return Results(self.stream(noted(as_posts(posts), seen)), seen, names, self._preparation.image_root)
 
     def stream(self, posts: PostsLike, batch_size: int | None = None) -> Generator[Decision]:
         """Scores posts in batches, in order, in constant memory; the next batches are read and decoded meanwhile.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -144,7 +144,12 @@ def as_posts(posts: object) -> Iterator[Post]:
     ):
         raise InputError(f"{KNOWN}. {MANY}. This is {type(posts).__name__}. {INSTEAD}")
     named = enumerate(posts) if index is None else zip(index, posts, strict=True)
-    return (as_post({"text": post} if is_column and _is_cell(post) else post, str(name)) for name, post in named)
+    read = (as_post({"text": post} if is_column and _is_cell(post) else post, str(name)) for name, post in named)
+    return read if index is None else _indexed(read, index)
+
+
+def _indexed(posts: Iterator[Post], index: Iterable[Hashable]) -> Iterator[Post]:
+    return (replace(post, _index=label) for post, label in zip(posts, index, strict=True))
 
 
 def _is_cell(value: object) -> bool:
@@ -164,7 +169,8 @@ def _rows_of_table(table: Any) -> Iterator[Post] | None:
     if hasattr(table, "itertuples"):  # pandas
         header = [str(name) for name in table.columns]
         rows = zip(table.index, table.itertuples(index=False, name=None), strict=True)
-        return _built(header, ((str(name), dict(zip(header, cells, strict=True))) for name, cells in rows))
+        built = _built(header, ((str(name), dict(zip(header, cells, strict=True))) for name, cells in rows))
+        return _indexed(built, table.index)
     if hasattr(table, "iter_rows"):  # polars
         named = enumerate(table.iter_rows(named=True))
         return _built(table.columns, ((str(place), row) for place, row in named))

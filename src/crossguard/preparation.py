@@ -66,7 +66,7 @@ class Preparation:
         self._skips = other_languages == "skip"
         self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text, self._languages)
         self._text_worker = TextWorker(bundle.tokenizer, bundle.manifest.text, self._languages)
-        self._root = image_root
+        self.image_root = image_root
         self._decoders = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="crossguard-decode")
 
     @cached_property
@@ -131,7 +131,7 @@ class Preparation:
         from crossguard.data.image_worker import is_cheap
 
         if isinstance(source, str | bytes | PathLike):
-            source = read_encoded(source, self._limits, self._root)
+            source = read_encoded(source, self._limits, self.image_root)
             if not is_cheap(source, self._options):
                 raise _CostlyImageError
         return self._frames(source)
@@ -139,7 +139,7 @@ class Preparation:
     def _frames(self, source: ImageSource) -> Frames:
         from crossguard.data.images import read_image
 
-        decoded = read_image(source, self._options, base=self._root)
+        decoded = read_image(source, self._options, base=self.image_root)
         return tuple(map(np.asarray, decoded.frames)), decoded.sampled
 
     def _joined(self, post: Post, tokens: Tokens, frames: Sequence[Future[Frames]]) -> Prepared | None:

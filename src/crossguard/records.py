@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from os import PathLike
@@ -61,6 +61,7 @@ class Post:
     extra: Mapping[str, Any] = field(default_factory=dict)
     error: PostFailure | None = None
     more_images: tuple[ImageSource, ...] = ()
+    _index: Hashable = field(default=None, compare=False)  # of its row in pandas, where a frame of results joins it
 
     @property
     def images(self) -> tuple[ImageSource, ...]:

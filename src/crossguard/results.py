@@ -11,10 +11,12 @@ from crossguard.data.masking import excerpt, mask, visible
 from crossguard.data.page import page, with_post
 from crossguard.errors import needs_extra
 from crossguard.markup import results_html
-from crossguard.records import Decision, Post
+from crossguard.records import Action, Decision, Post
 from crossguard.schema import Names, columns, flatten
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 SHOWN = 20
@@ -28,12 +30,20 @@ class Results(list[Decision]):
         decisions: Of the posts, in order.
         posts: What was scored.
         names: Labels and attributes of whatever decided: columns of a data frame, even where nothing was scored.
+        image_root: Folder of relative image paths; the working folder when None.
     """
 
-    def __init__(self, decisions: Iterable[Decision] = (), posts: Iterable[Post] = (), names: Names = NO_NAMES) -> None:
+    def __init__(
+        self,
+        decisions: Iterable[Decision] = (),
+        posts: Iterable[Post] = (),
+        names: Names = NO_NAMES,
+        image_root: Path | None = None,
+    ) -> None:
         of = iter(posts)
         super().__init__(replace(decision, _post=next(of, None)) for decision in decisions)
         self._names = names
+        self._image_root = image_root
 
     @property
     def posts(self) -> Sequence[Post]:
@@ -57,6 +67,9 @@ class Results(list[Decision]):
     def to_frame(self) -> pd.DataFrame:
         """Returns a pandas DataFrame with one row per post: the columns of a CSV of results, and the post's text.
 
+        It has the index of the pandas DataFrame or Series that was scored, so that its columns can be put beside those.
+        Actions are ordered categories: `frame[frame.action >= "review"]`.
+
         Raises:
             MissingExtraError: pandas is not installed.
         """
@@ -71,11 +84,19 @@ class Results(list[Decision]):
             [flatten(decision.to_dict(), layout) for decision in self], columns=[column.name for column in layout]
         )
         frame.insert(1, "text", [post.text for post in self.posts])
+        actions = pd.CategoricalDtype([action.value for action in Action], ordered=True)
+        for column in layout:
+            if column.path[-1] == "action":
+                frame[column.name] = frame[column.name].astype(actions)
+        index = [post._index for post in self.posts]  # noqa: SLF001 ours
+        if index and None not in index:
+            frame.index = pd.Index(index)
         return frame
 
     def to_html(self, title: str = "Decisions") -> str:
         """Returns a page to sort and filter; words of flagged posts are masked, and images blurred."""
-        return page(map(with_post, self, self.posts), title)
+        shown = (with_post(*row, self._image_root) for row in zip(self, self.posts, strict=True))
+        return page(shown, title)
 
     def copy(self) -> Self:
         """Returns the same decisions in another list."""
@@ -115,7 +136,7 @@ class Results(list[Decision]):
         return self._with(filter(wanted, self))
 
     def _with(self, decisions: Iterable[Decision]) -> Self:
-        other = type(self)(names=self._names)
+        other = type(self)(names=self._names, image_root=self._image_root)
         other.extend(decisions)
         return other
 

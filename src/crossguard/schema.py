@@ -7,6 +7,7 @@ where it would say nothing.
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -112,6 +113,7 @@ class DecisionRecord(_Record):
 
 
 KEYS: Final = tuple(DecisionRecord.model_fields)
+LABEL_PARTS: Final = ("score", "threshold", "action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,10 @@ def columns(names: Names) -> tuple[Column, ...]:
     for key, field in DecisionRecord.model_fields.items():
         kind = _without_none(field.annotation)
         if get_origin(kind) is dict and get_args(kind)[1] is LabelRecord:
-            parts = ("score", "threshold", "action")
             types_of = LabelRecord.model_fields
             found += [
                 Column(f"{part}_{label}", _kind(types_of[part].annotation), (key, label, part))
-                for part in parts
+                for part in LABEL_PARTS
                 for label in names.labels
             ]
         elif get_origin(kind) is dict:
@@ -190,9 +191,7 @@ def own_columns(header: Sequence[str]) -> tuple[Column, ...]:
     Raises:
         ValueError: One that is needed is missing, or stands twice.
     """
-    names = Names.of(header)
-    limits = (name.removeprefix("threshold_") for name in header if name.startswith("threshold_"))
-    layout = columns(replace(names, labels=tuple(dict.fromkeys((*names.labels, *limits)))))
+    layout = columns(replace(Names.of(header), labels=_labels(header)))
     needed = [column.name for column in layout if DecisionRecord.model_fields[column.path[0]].is_required()]
     if missing := [name for name in needed if name not in header]:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
@@ -200,6 +199,13 @@ def own_columns(header: Sequence[str]) -> tuple[Column, ...]:
     if doubled := [name for name in needed if header.count(name) > 1]:
         raise ValueError(f"columns of results stand twice in it: {', '.join(doubled)}")
     return tuple(column for column in layout if column.name in header)
+
+
+def _labels(header: Sequence[str]) -> tuple[str, ...]:
+    """Returns what has two columns of a label at least: people take one away, or add one such as `score_max`."""
+    parts = tuple(f"{part}_" for part in LABEL_PARTS)
+    named = Counter(name.partition("_")[2] for name in dict.fromkeys(header) if name.startswith(parts))
+    return tuple(name for name, count in named.items() if count > 1)
 
 
 def flatten(record: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any]:

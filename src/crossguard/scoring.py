@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from crossguard.checked_settings import check_count
-from crossguard.data.columns import Columns
+from crossguard.data.columns import OTHER_NAMES, Columns
 from crossguard.data.digests import digest, is_other
+from crossguard.data.image_sources import is_url
 from crossguard.data.keeping import Keeper
 from crossguard.data.outputs import Output
 from crossguard.data.page import with_post
@@ -100,7 +101,7 @@ def score_file(
     resume: bool = False,
     overwrite: bool = False,
     limit: int | None = None,
-    columns: Columns | None = None,
+    columns: Columns | Mapping[str, str] | None = None,
     image_root: str | os.PathLike[str] | None = None,
 ) -> Summary:
     """Scores a table of posts, or a folder of images, from a file into a file; in order, and in constant memory.
@@ -114,18 +115,20 @@ def score_file(
         resume: Whether to go on behind the rows that `out` holds.
         overwrite: Whether what is in `out` may be replaced.
         limit: At most this many posts.
-        columns: Which column holds what; found by their usual names when None.
+        columns: Which column holds what, such as `{"text": "words"}`; found by their usual names when None.
         image_root: Folder of relative image paths; that of `path` when None.
 
     Returns:
         What the run did, in numbers.
 
     Raises:
+        InputError: `path` is no path of a file here.
         TableError: The table cannot be read.
         OutputError: The output exists, or cannot be written.
-        ConfigError: A policy beside a moderator, `resume` with `overwrite` or without `out`, or a `limit` that is no
-            number of posts.
+        ConfigError: A policy beside a moderator, `resume` with `overwrite` or without `out`, a `limit` that is no
+            number of posts, or `columns` of no meaning.
     """
+    _check_path(path)
     if resume and overwrite:
         raise ConfigError("resume continues what is in the output, and overwrite replaces it. Choose one.")
     if resume and out is None:
@@ -136,7 +139,7 @@ def score_file(
         moderator = model
     else:
         moderator = load(model, policy=policy)
-    reader = PostReader(path, columns=columns, image_root=image_root, extra=keep)
+    reader = PostReader(path, columns=_columns(columns), image_root=image_root, extra=keep)
     posts = iter(reader)
     output = None
     if out is not None:
@@ -154,6 +157,24 @@ def score_file(
     for note in [*reader.warnings, *summary.notes]:
         warnings.warn(f"'{path}': {note.rstrip('.')}.", stacklevel=2)
     return summary
+
+
+def _check_path(path: object) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(
+            f"score_file reads a file, and this is {type(path).__name__}. Posts in memory: crossguard.load().score(...)"
+        )
+    if is_url(str(path)):
+        raise InputError(f"score_file reads a file here. One in a storage: crossguard.score_files({path!r}, FOLDER)")
+
+
+def _columns(given: Columns | Mapping[str, str] | None) -> Columns | None:
+    if given is None or isinstance(given, Columns):
+        return given
+    if unknown := set(given) - set(OTHER_NAMES):
+        raise ConfigError(f"columns names no {', '.join(sorted(unknown))}: a post has {', '.join(OTHER_NAMES)}.")
+    named: dict[str, Any] = dict(given)
+    return Columns(**named)
 
 
 def kept_columns(posts: Iterator[Post], reader: PostReader) -> tuple[Iterator[Post], tuple[str, ...]]:
@@ -240,7 +261,7 @@ def score_table(
             summary.add(decision)
             if watch is not None:
                 watch(post, decision)
-        if output is not None and not broken:
+        if output is not None:
             output.finish()
     summary.seconds = time.monotonic() - started
     if broken:

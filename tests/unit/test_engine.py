@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,16 @@ class TestStream:
         for done in range(1, 5):
             next(batches)
             assert read <= 10 * (done + PREPARED_AHEAD + INFERRED_AHEAD)
+
+    def test_what_came_before_an_error_of_the_source_is_given(self, engine: ScoringEngine) -> None:
+        def broken() -> Iterator[Post]:
+            yield from posts(25)
+            raise ConnectionError("the queue is gone")
+
+        found = engine.stream(broken(), batch_size=10)
+        assert [len(prepared) for prepared, _ in islice(found, 3)] == [10, 10, 5]
+        with pytest.raises(ConnectionError, match="the queue is gone"):
+            next(found)
 
     def test_batches_grow_until_they_hold_as_many_images_as_one_needs(self, engine: ScoringEngine) -> None:
         texts = [Post(str(index), "hello") for index in range(600)]

@@ -275,3 +275,9 @@ def test_submit_reads_posts_as_score_does(tiny: Moderator) -> None:
     assert [(decision.id, decision.status) for decision in found] == [("0", "scored"), ("b", "failed")]
     with pytest.raises(InputError, match="this is one post"):
         tiny.submit("hello")
+
+
+def test_image_limits_are_of_their_own_type(tiny_bundle: Bundle) -> None:
+    limits: Any = {"max_bytes": 1}
+    with pytest.raises(ConfigError, match=r"image_limits is a crossguard.ImageLimits\(\.\.\.\), not dict"):
+        Moderator.load(tiny_bundle.folder, image_limits=limits)

@@ -161,3 +161,34 @@ def test_one_decision_that_stands_for_two_posts_keeps_both() -> None:
         "first",
         "second",
     ]
+
+
+@pytest.mark.parametrize("labels", [[2, 0, 1], ["c", "a", "a"], [("x", 1), ("x", 2), ("y", 1)]])
+def test_a_frame_has_the_index_of_what_was_scored(tiny: Moderator, labels: list[object]) -> None:
+    pandas = pytest.importorskip("pandas", reason="data frames need pandas")
+    posts = pandas.DataFrame({"text": ["hello", "good", "morning"]}, index=pandas.Index(labels))
+    for results in (tiny.score(posts), tiny.score(posts["text"])):
+        assert results.to_frame().index.equals(posts.index)
+        assert results[::-1].to_frame().index.equals(posts.index[::-1])
+    assert list(tiny.score(["hello", "good"]).to_frame().index) == [0, 1]
+    assert (tiny.score([]).to_frame().index == []).all()
+
+
+def test_actions_of_a_frame_are_in_the_order_of_their_severity(tiny: Moderator) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    results = tiny.with_policy(_flagging_everything(tiny)).score(["hello", ""])
+    frame = results.to_frame()
+    for least in ("review", Action.REVIEW):
+        assert list(frame[frame["action"] >= least]["id"]) == ["0"]
+    assert list(frame["action"] < "review") == [False, False], "a post that failed has no action"
+    assert "0,hello" in frame.to_csv(index=False)
+
+
+def test_a_page_finds_images_where_scoring_did(tiny_bundle: Bundle, tmp_path: Path, red: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(red)
+    moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)
+    results = moderator.score([{"text": "hello", "image": "a.png"}, Post("more", more_images=("a.png",))])
+    assert [decision.ok for decision in results] == [True, True]
+    page = results[:].to_html()
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "No such image" not in page

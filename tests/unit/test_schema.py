@@ -44,6 +44,7 @@ def test_columns_of_people_are_told_from_ours() -> None:
     assert written_columns(header) == layout
     others = ["my decision", *header[:4], "", *header[4:]]
     assert own_columns(others) == layout
+    assert own_columns([*others, "score_max", "action_taken"]) == layout, "columns of people that begin like ours"
     assert own_columns([name for name in header if name != "language"]) == tuple(
         column for column in layout if column.name != "language"
     ), "a record need not have it"

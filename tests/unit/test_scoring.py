@@ -208,7 +208,7 @@ def test_the_text_that_is_kept_is_the_one_that_was_scored(tiny: Moderator, tmp_p
         assert decision.input["text"] == "awful people"
 
 
-@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "xlsx"])
 def test_what_stands_before_a_damaged_place_is_scored_and_written(tiny: Moderator, tmp_path: Path, suffix: str) -> None:
     lines = "".join(json.dumps({"id": str(n), "text": f"hello {n} {n * 7919}"}) + "\n" for n in range(500))
     whole = gzip.compress(lines.encode())
@@ -218,6 +218,7 @@ def test_what_stands_before_a_damaged_place_is_scored_and_written(tiny: Moderato
         score_file(tmp_path / "in.jsonl.gz", out, model=tiny)
     (count,) = re.findall(r"after (\d+) posts", str(told.value))
     assert int(count) > 200
+    assert sum(1 for _ in read_decisions(out)) == int(count)
     (tmp_path / "in.jsonl.gz").write_bytes(whole)
     summary = score_file(tmp_path / "in.jsonl.gz", out, model=tiny, resume=True)
     assert (summary.previous, summary.posts) == (int(count), 500 - int(count))
@@ -260,3 +261,21 @@ def test_a_column_that_no_object_has_is_told(tiny: Moderator, tmp_path: Path) ->
     columns = Columns(id="post_idd", text="body", image_path="photo")
     with pytest.warns(UserWarning, match="no post has the column 'post_idd', so it was not read. Did you mean 'post'"):
         score_file(tmp_path / "in.jsonl", model=tiny, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "told"),
+    [
+        ({"path": 3}, InputError, r"score_file reads a file, and this is int. Posts in memory: crossguard.load\(\)"),
+        ({"path": "s3://bucket/posts.csv"}, InputError, r"crossguard.score_files\('s3://bucket/posts.csv', FOLDER\)"),
+        ({"columns": {"txt": "words"}}, ConfigError, "columns names no txt: a post has id, text"),
+    ],
+)
+def test_what_a_file_cannot_be_scored_by_is_told(
+    tiny: Moderator, tmp_path: Path, given: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    (tmp_path / "posts.csv").write_text("words\nhello\n", encoding="utf-8")
+    given_all: dict[str, Any] = {"path": tmp_path / "posts.csv", "model": tiny, **given}
+    with pytest.raises(error, match=told):
+        score_file(**given_all)
+    assert score_file(tmp_path / "posts.csv", model=tiny, columns={"text": "words"}).scored == 1

@@ -12,6 +12,7 @@ from crossguard.cli.options import (
     PATH,
     annotated_options,
     hateful_option,
+    in_place_of,
     model_option,
     out_option,
     refuse_idle,
@@ -98,7 +99,7 @@ def command(
     with needs_extra("Auditing", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated
         from crossguard.evaluation.audit.robustness import EvasionTest
-        from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
+        from crossguard.evaluation.audit.running import AUDIT, AuditRequest, audit, write_audit
         from crossguard.evaluation.audit.suites import fetch_hatecheck, read_phrases, read_suite
         from crossguard.evaluation.audit.terminal import show_audit
         from crossguard.evaluation.estimates import plain
@@ -124,6 +125,7 @@ def command(
     )
     with bar:
         found = audit(moderator, request)
+    instead = in_place_of(out, AUDIT)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
         path = write_audit(found, out)
         write_audit_page(found, out / "audit.html")
@@ -132,4 +134,4 @@ def command(
     else:
         show_audit(found, terminal())
     if out is not None:
-        click.echo(f"Wrote {path.name} and audit.html to {out}", err=True)
+        click.echo(f"Wrote {path.name} and audit.html to {out}{instead}", err=True)

@@ -13,6 +13,7 @@ from crossguard.cli.options import (
     PATH,
     annotated_options,
     hateful_option,
+    in_place_of,
     model_option,
     out_option,
     refuse_idle,
@@ -127,10 +128,11 @@ def command(
 def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: bool) -> None:
     from crossguard.cli.table import terminal
     from crossguard.evaluation.report.pages import build_page
-    from crossguard.evaluation.runs import write_run
+    from crossguard.evaluation.runs import RUN, write_run
     from crossguard.evaluation.terminal import show_run
 
     written: list[Path] = []
+    instead = in_place_of(out, RUN)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
         written = [*write_run(run, out), out / "report.html"]
         save_text(out / "report.html", build_page(run, posts))
@@ -139,4 +141,4 @@ def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: 
     else:
         show_run(run, terminal())
     if written:
-        click.echo(f"Wrote {', '.join(path.name for path in written)} to {out}", err=True)
+        click.echo(f"Wrote {', '.join(path.name for path in written)} to {out}{instead}", err=True)

@@ -200,3 +200,8 @@ def typed() -> str:
         else:
             words.append(_PASSWORD.sub(rf"\1:{LEFT_OUT}@", word))
     return shlex.join(["crossguard", *words])
+
+
+def in_place_of(folder: Path | None, name: str) -> str:
+    """Returns how a sentence ends on a folder of results, where those of an earlier run are replaced."""
+    return ", in place of those of an earlier run" if folder is not None and (folder / name).is_file() else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from crossguard.data.masking import visible
 from crossguard.errors import number_of
 
 if TYPE_CHECKING:
+    from crossguard.data.stored_posts import LeftOut
     from crossguard.jobs.pool import Event
     from crossguard.jobs.summary import JobSummary
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 UNFINISHED = 10
 _PLAIN_EVERY = 30.0
 _NOTES = 10
-"""Most notes on columns that are shown, the most frequent first."""
+"""Most notes of a kind that are shown, the most frequent first."""
 
 
 def wanted(sources: Sequence[str], out: str | None) -> bool:
@@ -112,7 +114,7 @@ def estimate(
     )
     if found.unreadable:
         click.echo(f"not readable: {number_of(found.unreadable, 'file')}")
-    _tell_beside(job.images_beside, err=False)
+    _tell_left_out(job.left_out, err=False)
     click.echo(f"output: {number_of(found.units, 'part')}")
     failed = f", {found.failed:,} of them not scored" if found.failed else ""
     speed = f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
@@ -178,7 +180,7 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     for note, parts in summary.notes.most_common(_NOTES):
         where = "" if parts == summary.done else f" ({number_of(parts, 'part')})"
         click.echo(f"note: {visible(note)}{where}", err=True)
-    _tell_beside(summary.images_beside, err=True)
+    _tell_left_out(summary.left_out, err=True)
     if summary.totals is None:
         click.echo(f"decisions: parts in {out}; the manifest is written with the last of them", err=True)
         return
@@ -190,10 +192,17 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     )
 
 
-def _tell_beside(images: int, *, err: bool) -> None:
-    if images:
+def _tell_left_out(left_out: LeftOut, *, err: bool) -> None:
+    if left_out.images:
         told = "not scored as posts of their own. For images instead of tables: --input-format folder"
-        click.echo(f"note: {number_of(images, 'image')} beside the tables, {told}", err=err)
+        click.echo(f"note: {number_of(left_out.images, 'image')} beside the tables, {told}", err=err)
+    others = Counter({suffix or "without a suffix": count for suffix, count in left_out.others.items()})
+    if others:
+        most = counts(Counter(dict(others.most_common(_NOTES))))
+        told = f"left out, as they are no tables that are read: {number_of(others.total(), 'file')} ({most})"
+        click.echo(f"note: {visible(told)}", err=err)
+    for folder in left_out.jobs[:_NOTES]:
+        click.echo(f"note: left out, as it holds the decisions of a job: {visible(folder)}", err=err)
 
 
 def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:

@@ -26,14 +26,14 @@ IMAGE: Final = "thumbnail"
 NO_IMAGE: Final = "thumbnail_error"
 
 
-def with_post(decision: Decision, post: Post) -> Decision:
-    """Returns a decision that carries what a page shows of its post: both texts and a small copy of the image."""
+def with_post(decision: Decision, post: Post, image_root: Path | None = None) -> Decision:
+    """Returns a decision that carries what a page shows of its post: both texts and a small copy of the first image."""
     shown: dict[str, Any] = {"text": post.text, "image_text": post.image_text}
-    if post.image is not None:
+    if post.images:
         from crossguard.data.images import thumbnail
 
         try:
-            shown[IMAGE] = thumbnail(post.image)
+            shown[IMAGE] = thumbnail(post.images[0], image_root)
         except ImageError as error:
             shown[NO_IMAGE] = str(error)
     return replace(decision, input={**decision.input, **{key: text for key, text in shown.items() if text}})

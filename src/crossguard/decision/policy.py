@@ -5,6 +5,7 @@ Policies live in a bundle by name; a YAML file with the same keys overrides one 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Collection, Container, Mapping
@@ -197,6 +198,11 @@ class Policy(StrictModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Returns a changed policy, checked as a new one is."""
+        fields = dict(copy.deepcopy(self) if deep else self)
+        return type(self)(**fields | dict(update or {}))
 
     def __repr__(self) -> str:
         return f"Policy({self.name} {self.version}, {', '.join(self.labels)})"

@@ -19,9 +19,9 @@ from crossguard.data.datasets.rows import FIXED
 from crossguard.data.digests import digest, is_other
 from crossguard.data.image_sources import is_missing
 from crossguard.data.post_builder import AnyBuilder
-from crossguard.data.storage import is_remote
+from crossguard.data.storage import PARTS_MANIFEST, is_remote
 from crossguard.data.tables import PostReader, read_rows, readable
-from crossguard.data.writing import PARTS_MANIFEST, holds_job, read_decisions
+from crossguard.data.writing import holds_job, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
 from crossguard.records import Decision, Post

@@ -66,7 +66,7 @@ class ServeSettings(StrictModel):
         ge=0,
         le=1000,
     )
-    request_timeout_s: float = setting("Deadline of a request, from its first byte to its answer.", 30.0, gt=0)
+    request_timeout_s: float = setting("Deadline of a request, from the end of its headers to its answer.", 30.0, gt=0)
     body_timeout_s: float = setting("Longest time for a body to arrive.", 20.0, gt=0)
     header_timeout_s: float = setting("Longest time for a request's headers to arrive.", 10.0, gt=0)
     keep_alive_s: int = setting("How long an idle connection is kept.", 15, ge=1)

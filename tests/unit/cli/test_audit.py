@@ -28,6 +28,8 @@ def test_the_command_prints_tables_and_writes_pages(
     stored = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
     assert set(stored["groups"]["posts.jsonl"]["groups"]) == {"x", "y"}
     assert stored["suites"][0]["functions"]["insult"]["cases"] == 2
+    assert run(["audit", str(annotated_posts), *options, "--out", str(tmp_path / "out")]) == 0
+    assert f"to {tmp_path / 'out'}, in place of those of an earlier run" in capsys.readouterr().err
 
 
 def test_evasion_without_posts_is_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,6 +253,24 @@ def test_images_beside_tables_are_told_and_can_be_scored(
     assert score(*folder, "--resume")[0] == 0
 
 
+def test_what_is_left_out_of_a_folder_is_told(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimate_inline(monkeypatch)
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("note.txt", "a.csv.bz2", "b.csv.bz2", "c.xlsx.gz", "LICENSE"):
+        (source / name).write_text("one line\n")
+    told = (
+        "note: left out, as they are no tables that are read: 4 files (.csv.bz2 2, .xlsx.gz 1, without a suffix 1)\n",
+        f"note: left out, as it holds the decisions of a job: {source}/dec1\n",
+    )
+    first = score(source, "-o", f"{source}/dec1/")[1]
+    assert [line in first for line in told] == [True, False]
+    for args in (["--dry-run"], ["-o", f"{source}/dec2/"], ["-o", f"{source}/dec2/", "--resume"]):
+        code, said = score(source, *args)
+        assert (code, [line in said for line in told]) == (0, [True, True])
+        assert "1 file, " in said or "1 post" in said
+
+
 @pytest.mark.parametrize(
     ("out", "expected"),
     [

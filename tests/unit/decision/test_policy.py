@@ -285,6 +285,18 @@ def test_attributes_count_only_with_bands() -> None:
     assert policy().decide(LABELS, calm, "text", {"toxicity": 0.95})[1] is Action.ALLOW
 
 
+def test_a_changed_copy_decides_by_what_it_says() -> None:
+    bands = {"image": {"spam": {"threshold": 0.2}}}
+    made = Policy.model_validate({"name": "p", "version": "1", "labels": {"spam": {"threshold": 0.5}}, "inputs": bands})
+    assert made.rules("image")["spam"].threshold == 0.2
+    for deep in (False, True):
+        assert made.model_copy(update={"inputs": {}}, deep=deep).rules("image")["spam"].threshold == 0.5
+        stricter = {"spam": LabelPolicy(threshold=0.5, block=0.9)}
+        assert made.model_copy(update={"labels": stricter}, deep=deep).rules("image")["spam"].block == 0.9
+    with pytest.raises(ValidationError, match=r"'inputs\.image': unknown label 'spam'"):
+        made.model_copy(update={"labels": {"ham": LabelPolicy(threshold=0.5)}})
+
+
 def test_a_policy_file_is_told_by_its_ending_in_any_case() -> None:
     assert [is_policy_file(name) for name in ("mine.yaml", "MINE.YAML", "b.Yml", "default")] == [
         True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.scoring import score, unscored
 from crossguard.moderator import Moderator
 from crossguard.saving import save_json
+
+AUDIT: Final = "audit.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +163,8 @@ def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDA
 
 def write_audit(found: Audit, folder: Path) -> Path:
     """Writes `audit.json`."""
-    save_json(folder / "audit.json", plain(found))
-    return folder / "audit.json"
+    save_json(folder / AUDIT, plain(found))
+    return folder / AUDIT
 
 
 def _warnings(groups: Mapping[str, BiasAudit]) -> list[str]:

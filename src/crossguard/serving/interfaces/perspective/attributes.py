@@ -112,13 +112,13 @@ def _check_version(version: str, moderator: Moderator) -> None:
         raise BadRequest(
             f"Version '{version[:40]}' is not served. Served: {model.name}-{model.version}. Start another service with "
             "the bundle of that version, or leave the version out.",
-            code="ATTRIBUTE_VERSION_NOT_SUPPORTED",
+            code="attribute_version_not_supported",
         )
 
 
 def _unsupported(name: str, known: tuple[str, ...]) -> BadRequest:
     told = f"Attribute {name[:80]} is not supported by this model. Supported: {', '.join(known)}."
-    return BadRequest(told, code="ATTRIBUTE_NOT_SUPPORTED")
+    return BadRequest(told, code="attribute_not_supported")
 
 
 def declared_other(declared: Sequence[str], known: Collection[str]) -> str:

@@ -69,7 +69,7 @@ def test_googles_versions_and_the_served_one_pass(tiny: Moderator, version: str)
 def test_another_version_does_not(tiny: Moderator) -> None:
     with pytest.raises(BadRequest, match=r"Served: tiny-1\.0\.0") as refused:
         answerable({f"{UNION}@other-9": {}}, tiny, "estimate")
-    assert refused.value.code == "ATTRIBUTE_VERSION_NOT_SUPPORTED"
+    assert refused.value.code == "attribute_version_not_supported"
 
 
 def test_an_estimate_is_the_nearest_known_one_and_never_itself() -> None:
