@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,14 @@ import pytest
 from tests.unit.jobs.conftest import parts_of, write_jsonl
 
 from crossguard.bundle import Bundle
+from crossguard.data.storage import Entry
 from crossguard.jobs import run
 from crossguard.jobs.job import ScoringJob
+from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.ray import RayWorker, _Scorer, ray_workers
 from crossguard.jobs.run import score_files
-from crossguard.jobs.units import TASK, Part, Task
+from crossguard.jobs.spec import JobSpec
+from crossguard.jobs.units import TASK, Part, Task, Unit
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -73,3 +76,78 @@ def test_an_actor_tells_how_far_it_is_and_counts_for_ray(
     ]
     (told,) = list(_Scorer(job.spec.to_dict(), {**job.identity, "model": "another"}).run({}))[1:]
     assert "This worker is not like the others" in told["fatal"]
+
+
+TASK_OF_NONE = Task(Unit(Entry("in.jsonl", 1, 1), "jsonl", index=0))
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> tuple[RayWorker, list[str]]:
+    """A worker, and what happens to its actors, which are none."""
+    happened: list[str] = []
+
+    class Nobody:
+        def __getattr__(self, _: str) -> Nobody:
+            return self
+
+        def __call__(self, *_: object, **__: object) -> Nobody:
+            return self
+
+        def __next__(self) -> Nobody:
+            return self
+
+    def make(**_: object) -> Callable[[type], Nobody]:
+        happened.append("made")
+        return lambda _: Nobody()
+
+    monkeypatch.setattr(ray, "remote", make)
+    monkeypatch.setattr(ray, "kill", lambda _: happened.append("killed"))
+    return RayWorker(JobSpec(inputs=(), output="", policy={}), {}, 1), happened
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ray.exceptions.OutOfMemoryError("Memory on the node was low"),
+        ray.exceptions.NodeDiedError("The node is gone"),
+        ray.exceptions.ActorDiedError(),
+        ray.exceptions.WorkerCrashedError(),
+        ray.exceptions.ObjectLostError("00ff", None, ""),
+    ],
+)
+def test_an_actor_that_ray_or_its_machine_ended_is_made_anew(
+    worker: tuple[RayWorker, list[str]], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "get", get)
+    made, happened = worker
+    for _ in range(2):
+        with pytest.raises(WorkerCrashed, match=r"\w"):
+            made.run(TASK_OF_NONE, lambda _: None)
+    assert happened == ["made", "killed"] * 2
+
+
+def test_a_worker_that_was_closed_makes_no_further_actor(worker: tuple[RayWorker, list[str]]) -> None:
+    made, happened = worker
+    made.close()
+    with pytest.raises(WorkerCrashed, match="the job is ending"):
+        made.run(TASK_OF_NONE, lambda _: None)
+    assert happened == []
+
+
+def test_an_actor_that_is_made_while_the_job_is_stopped_is_ended(
+    worker: tuple[RayWorker, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, happened = worker
+    make = ray.remote
+
+    def stop_meanwhile(**how: object) -> Any:
+        made.close()
+        return make(**how)
+
+    monkeypatch.setattr(ray, "remote", stop_meanwhile)
+    with pytest.raises(WorkerCrashed, match="the job is ending"):
+        made.run(TASK_OF_NONE, lambda _: None)
+    assert happened == ["made", "killed"]
