@@ -75,6 +75,13 @@ class ChangedError(TableError):
     """A file is not the one that was planned."""
 
 
+class LockedError(TableError):
+    """This user may not read a file or folder of this machine."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"'{path}' cannot be read: permission denied for this user.")
+
+
 class BundleError(CrossguardError, exit_code=4):
     """A model folder is missing, of a newer schema, or corrupted."""
 

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +29,7 @@ from crossguard.errors import (
     ConfigError,
     CrossguardError,
     ImageError,
+    LockedError,
     OutputError,
     StorageError,
     TableError,
@@ -37,6 +38,10 @@ from crossguard.errors import (
 )
 
 UNFINISHED: Final = "_unfinished"
+JOB_FOLDER: Final = "_job"
+PARTS_MANIFEST: Final = "_manifest.jsonl"
+"""Names the parts in a folder of a job, in order; written when all of them are there (`jobs/parts.py`)."""
+_IN_JOB: Final = re.compile(rf"(.+?)/(?:{JOB_FOLDER}|{re.escape(PARTS_MANIFEST)})(?:/|$)")
 SCHEMES: Final = ("s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
 """What addresses of storages begin with, before `://`."""
 _REMOTE: Final = re.compile(rf"^({'|'.join(SCHEMES)})://")
@@ -119,38 +124,80 @@ class Storage:
 
     def entry(self, path: str) -> Entry | None:
         """Returns one file; None where there is none, or it is a folder."""
-        info = retried(lambda: self._fs.get_file_info(path), path)
+        info = self._asked(lambda: self._fs.get_file_info(path), path)
         return _entry(info) if info.is_file else None
 
     def is_folder(self, path: str) -> bool:
         """Whether a path is a folder, or a prefix of objects."""
         from pyarrow import fs
 
-        return bool(retried(lambda: self._fs.get_file_info(path), path).type == fs.FileType.Directory)
+        return bool(self._asked(lambda: self._fs.get_file_info(path), path).type == fs.FileType.Directory)
 
-    def list(self, folder: str, *, deep: bool = False) -> Iterator[Entry]:
+    def list(
+        self,
+        folder: str,
+        *,
+        deep: bool = False,
+        jobs: MutableSequence[str] | None = None,
+        locked: MutableSequence[Entry] | None = None,
+    ) -> Iterator[Entry]:
         """Yields the files of a folder in the order of their names; `deep` includes those of its subfolders.
 
         Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
         links to folders, which may lead back to where they stand, and pipes and other things that are no files.
 
+        Args:
+            folder: Its path.
+            deep: Whether files of subfolders are listed, too.
+            jobs: Subfolders that hold a job are left out, and added to this list; they are listed when None.
+            locked: Subfolders that this user may not read are added to this list.
+
         Raises:
             StorageError: The storage does not answer.
+            LockedError: This user may not read the folder, or a subfolder, and there is no list of such.
             TableError: A name is not UTF-8, which pyarrow cannot open.
         """
+        found = self._found(folder, deep=deep)
+        if jobs is not None and deep and self._lists_at_once:
+            inside = {folder + match[1] for info in found if (match := _IN_JOB.match(info.path, len(folder)))}
+            jobs.extend(sorted(inside))
+            found = [info for info in found if not any(map(inside.__contains__, _folders_above(info.path)))]
+        yield from self._files(folder, found, deep=deep, jobs=jobs, locked=locked)
+
+    @property
+    def _lists_at_once(self) -> bool:
+        """Whether subfolders are not listed one by one.
+
+        pyarrow lists no folders of Google Cloud Storage but those that are an object themselves, which is rare.
+        """
+        return bool(self._fs.type_name == "gcs")
+
+    def _found(self, folder: str, *, deep: bool) -> Sequence[Any]:
+        """Returns what a folder holds, as pyarrow describes it, in the order of the names."""
         from pyarrow import fs
 
-        # pyarrow lists no folders of Google Cloud Storage but those that are an object themselves, which is rare.
-        at_once = deep and self._fs.type_name == "gcs"
-        selector = fs.FileSelector(folder, allow_not_found=True, recursive=at_once)
-        found = retried(lambda: self._fs.get_file_info(selector), folder)
+        selector = fs.FileSelector(folder, allow_not_found=True, recursive=deep and self._lists_at_once)
+        found: Sequence[Any] = self._asked(lambda: self._fs.get_file_info(selector), folder)
         try:
-            found.sort(key=lambda info: str(info.path).split("/"))
+            return sorted(found, key=lambda info: str(info.path).split("/"))
         except UnicodeDecodeError:
             raise TableError(
                 f"The folder '{self.address_of(folder)}' has a name that is not UTF-8. Rename it, such as by: "
                 f"convmv -f latin1 -t utf8 -r --notest '{folder}'"
             ) from None
+
+    def _files(
+        self,
+        folder: str,
+        found: Sequence[Any],
+        *,
+        deep: bool,
+        jobs: MutableSequence[str] | None,
+        locked: MutableSequence[Entry] | None,
+    ) -> Iterator[Entry]:
+        """Yields the files among what a folder holds, and those of its subfolders where `deep`."""
+        from pyarrow import fs
+
         for info in found:
             if any(name.startswith((".", "_")) for name in info.path[len(folder) :].split("/")):
                 continue
@@ -158,16 +205,37 @@ class Storage:
                 yield _entry(info)
             elif info.type != fs.FileType.Directory or (self.is_local and Path(info.path).is_symlink()):
                 continue
-            elif deep and not at_once:
-                yield from self.list(info.path, deep=True)
+            elif deep and not self._lists_at_once:
+                yield from self._subfolder(info, jobs, locked)
 
-    def glob(self) -> Iterator[Entry]:
-        """Yields the files that the place's wildcards match: `*` and `?` inside a name, `**` across folders."""
+    def _subfolder(
+        self, info: Any, jobs: MutableSequence[str] | None, locked: MutableSequence[Entry] | None
+    ) -> Iterator[Entry]:
+        try:
+            found = self._found(info.path, deep=True)
+        except LockedError:
+            if locked is None:
+                raise
+            locked.append(Entry(str(info.path), 0, int(info.mtime_ns or 0)))
+            return
+        if jobs is not None and any(each.base_name in {JOB_FOLDER, PARTS_MANIFEST} for each in found):
+            jobs.append(str(info.path))
+            return
+        yield from self._files(info.path, found, deep=True, jobs=jobs, locked=locked)
+
+    def glob(
+        self, *, jobs: MutableSequence[str] | None = None, locked: MutableSequence[Entry] | None = None
+    ) -> Iterator[Entry]:
+        """Yields the files that the place's wildcards match: `*` and `?` inside a name, `**` across folders.
+
+        Arguments and errors as for `list`.
+        """
         parts = PurePosixPath(self.path).parts
         fixed = list(itertools.takewhile(lambda part: not has_wildcard(part), parts))
         across = re.escape(self.path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
         wanted = re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
-        found = self.list(str(PurePosixPath(*fixed)), deep="**" in self.path or len(parts) > len(fixed) + 1)
+        deep = "**" in self.path or len(parts) > len(fixed) + 1
+        found = self.list(str(PurePosixPath(*fixed)), deep=deep, jobs=jobs, locked=locked)
         yield from (entry for entry in found if wanted.fullmatch(entry.path))
 
     def open(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
@@ -175,6 +243,7 @@ class Storage:
 
         Raises:
             ChangedError: The file is another one than `entry` says.
+            LockedError: It is on this machine, and this user may not read it.
             StorageError: The storage does not answer.
         """
         found = self.entry(entry.path)
@@ -187,8 +256,25 @@ class Storage:
         return self._opened(entry, ranges)
 
     def _opened(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
-        file = retried(lambda: self._fs.open_input_file(entry.path), entry.path)
+        file = self._asked(lambda: self._fs.open_input_file(entry.path), entry.path)
         return Ranges(file, entry.path, ranges or [(0, entry.size)])
+
+    def _asked(self, request: Callable[[], Any], path: str) -> Any:
+        """Returns what a request for reading returns; see `retried`.
+
+        Raises:
+            LockedError: It is about this machine, and this user may not read it: no storage that fails.
+        """
+
+        def ask() -> Any:
+            try:
+                return request()
+            except PermissionError:
+                if self.is_local:
+                    raise LockedError(path) from None
+                raise
+
+        return retried(ask, path)
 
     def read(self, name: str) -> BinaryIO | None:
         """Opens a file under the place for reading, as it is now; None where there is none."""
@@ -328,6 +414,10 @@ def _connected(uri: str, address: str) -> tuple[Any, str]:
             ) from None
         raise
     return found
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    return map(str, PurePosixPath(path).parents)
 
 
 def _entry(info: Any) -> Entry:

@@ -7,14 +7,16 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.formats import KINDS, TableKind, kind_of
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.ranges import Ranges, decompressed, suffix_of
+from crossguard.data.ranges import Ranges, decompressed
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote
 from crossguard.data.tables import TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar
@@ -25,17 +27,39 @@ from crossguard.records import Post
 _NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """What lies in a folder and is not read."""
+
+    suffixes: Counter[str] = field(default_factory=Counter)  # of files that are no tables
+    jobs: list[str] = field(default_factory=list)  # subfolders with decisions of a job
+    locked: list[Entry] = field(default_factory=list)  # subfolders that this user may not read
+
+    @property
+    def images(self) -> int:
+        """How many of the files are images."""
+        return sum(self.suffixes[suffix] for suffix in SUFFIXES)
+
+    @property
+    def others(self) -> Counter[str]:
+        """The files that are neither tables nor images, by suffix."""
+        return Counter({suffix: count for suffix, count in self.suffixes.items() if suffix not in SUFFIXES})
+
+
 def table_files(
-    place: Storage, known: TableKind | None = None, others: Counter[str] | None = None
+    place: Storage, known: TableKind | None = None, left_out: LeftOut | None = None
 ) -> Iterator[tuple[Entry, TableKind]]:
     """Yields the tables of a place and how each is read, in the order of their names; none for a folder without any.
+
+    Subfolders with decisions of a job are left out.
 
     Args:
         place: A file, a folder with all its subfolders, or a pattern.
         known: The format of all files; by their names when None.
-        others: Counts the files that are no tables, by suffix.
+        left_out: Gets what is left out.
 
     Raises:
+        LockedError: This user may not read the folder, or a subfolder, and nothing gets what is left out.
         TableError: There is no such place, no file matches the pattern, or the format of the one file is not clear.
     """
     entry = place.entry(place.path)
@@ -48,10 +72,11 @@ def table_files(
             )
         yield entry, kind
         return
+    jobs, locked = ([], None) if left_out is None else (left_out.jobs, left_out.locked)
     if has_wildcard(place.path):
-        entries = place.glob()
+        entries = place.glob(jobs=jobs, locked=locked)
     elif place.is_folder(place.path):
-        listed = place.list(place.path, deep=True)
+        listed = place.list(place.path, deep=True, jobs=jobs, locked=locked)
         entries = (each for each in listed if not _NO_TABLES.fullmatch(PurePosixPath(each.path).name))
     else:
         raise TableError(f"There is no '{place.address}': no file, no folder, and no pattern that matches.")
@@ -61,10 +86,16 @@ def table_files(
         if kind is not None:
             found = True
             yield each, kind
-        elif others is not None:
-            others[suffix_of(each.path)] += 1
+        elif left_out is not None:
+            left_out.suffixes[_told_suffix(each.path)] += 1
     if not found and has_wildcard(place.path):
         raise TableError(f"No file that can be read matches '{place.address}'. Known suffixes: {', '.join(KINDS)}.")
+
+
+def _told_suffix(path: str) -> str:
+    """Returns the suffix of a name in lower case; of what is packed or a copy, that of the table, too: `.csv.bz2`."""
+    table, suffix = (["", "", *PurePosixPath(path.lower()).suffixes])[-2:]
+    return f"{table}{suffix}" if table in KINDS else suffix
 
 
 def read_table(

@@ -17,7 +17,7 @@ from crossguard.data.image_sources import is_url
 from crossguard.data.lines import MAX_LINE_BYTES
 from crossguard.data.outputs import FileOutput, JournaledOutput, Output, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
-from crossguard.data.storage import SCHEMES, Storage, is_remote
+from crossguard.data.storage import JOB_FOLDER, PARTS_MANIFEST, SCHEMES, Storage, is_remote
 from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision
@@ -29,10 +29,6 @@ _READ = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if suffix not i
 _SUFFIXES = {**_READ, ".html": "html", ".htm": "html"}
 # Their columns are known before the first row.
 _FLAT: Final = frozenset({"csv", "parquet", "xlsx"})
-
-
-# Names the parts in a folder of a job, in order; written when all of them are there (`jobs/parts.py`).
-PARTS_MANIFEST: Final = "_manifest.jsonl"
 
 
 def open_output(
@@ -173,7 +169,7 @@ def _as_written(table: BinaryIO) -> BinaryIO:
 
 def holds_job(path: Path) -> bool:
     """Whether a folder of this machine is that of a job over many files, finished or not."""
-    return (path / PARTS_MANIFEST).is_file() or (path / "_job").is_dir() or any(path.glob("[0-9]*/part-*"))
+    return (path / PARTS_MANIFEST).is_file() or (path / JOB_FOLDER).is_dir() or any(path.glob("[0-9]*/part-*"))
 
 
 def _local_decisions(folder: Path) -> Iterator[Decision]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from crossguard.bundle import read_bundle
-from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.storage import SCHEMES, Storage, is_remote
+from crossguard.data.stored_posts import LeftOut
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, MANIFEST, PLAN, finished, read_json, write_json
@@ -35,13 +34,14 @@ class ScoringJob:
         spec: The settings, with the fingerprint once it was started.
         output: The folder.
         identity: What the bytes of the parts depend on, once it was started.
+        left_out: What lies beside the input and is not read, once it was listed.
     """
 
     def __init__(self, spec: JobSpec) -> None:
         self.spec = spec
         self.output = Storage(spec.output)
         self.identity: dict[str, str] = {}
-        self._beside = Counter[str]()
+        self.left_out = LeftOut()
 
     @classmethod
     def open(
@@ -115,14 +115,10 @@ class ScoringJob:
 
     def sources(self) -> Iterator[InputFile]:
         """Lists the input as it is now."""
-        self._beside.clear()
-        spec, beside = self.spec, self._beside
-        return sources_of(spec.inputs, self.output, unit_posts=spec.unit_posts, known=spec.input_format, beside=beside)
-
-    @property
-    def images_beside(self) -> int:
-        """How many images lie beside the tables of the input, once it was listed."""
-        return sum(self._beside[suffix] for suffix in SUFFIXES)
+        spec, self.left_out = self.spec, LeftOut()
+        return sources_of(
+            spec.inputs, self.output, unit_posts=spec.unit_posts, known=spec.input_format, left_out=self.left_out
+        )
 
     def cut(self) -> Iterator[tuple[InputFile, list[Unit]]]:
         """Plans the input as it is now.
@@ -208,4 +204,12 @@ def _absolute(path: PathLike) -> str:
     scheme, found, _ = address.partition("://")
     if found and scheme.isalnum():
         raise ConfigError(f"'{address}': storages are {'://, '.join(SCHEMES)}://, not {scheme}://.")
-    return str(Path(address).expanduser().absolute())
+    return _without_dots(Path(address).expanduser().absolute())
+
+
+def _without_dots(path: Path) -> str:
+    """Returns a path without `..`, so that a file has one name; that of a link is the folder above its target."""
+    if ".." not in path.parts:
+        return str(path)
+    end = len(path.parts) - path.parts[::-1].index("..")
+    return str(Path(os.path.realpath(Path(*path.parts[:end])), *path.parts[end:]))

@@ -20,14 +20,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any, Final
 
-from crossguard.data.storage import Storage
-from crossguard.data.writing import PARTS_MANIFEST
+from crossguard.data.storage import JOB_FOLDER, PARTS_MANIFEST, Storage
 from crossguard.errors import OutputError
 from crossguard.jobs.units import UNITS_PER_FOLDER, Part, Unit
 
 MANIFEST: Final = PARTS_MANIFEST
-JOB: Final = "_job/job.json"
-PLAN: Final = "_job/plan.jsonl"
+JOB: Final = f"{JOB_FOLDER}/job.json"
+PLAN: Final = f"{JOB_FOLDER}/plan.jsonl"
 _NAME: Final = re.compile(r"part-(\d{8})-([0-9a-f]{8})-(\d+)-(\d+)(?:-(\d+))?\.(\w+)")
 
 

@@ -22,7 +22,7 @@ from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import PACKED, Ranges, decompressed
 from crossguard.data.storage import Entry
 from crossguard.data.tables import TEXT_READERS
-from crossguard.errors import ChangedError, TableError
+from crossguard.errors import ChangedError, LockedError, TableError
 from crossguard.jobs.sources import InputFile
 from crossguard.jobs.units import UNIT, Kind, Unit
 
@@ -87,6 +87,8 @@ def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:
     entry = source.entry
     if source.kind == "images":
         return [Unit(entry, "images", rows=len(source.names), names=source.names)]
+    if source.kind == "unreadable":
+        return [Unit(entry, "unreadable", rows=1, problem=str(LockedError(source.storage.address_of(entry.path))))]
     try:
         return _cut_table(source, columns, f"'{source.storage.address_of(entry.path)}'", unit_posts)
     except ChangedError:

@@ -87,7 +87,7 @@ def score_files(
         if shard.count == 1:
             job.output.clean()
         job.start(resume=resume or shard.count > 1)
-        summary.images_beside = job.images_beside
+        summary.left_out = job.left_out
         summary.planned = sum(map(shard.has, job.units()))
         crew = make_workers(engine, job, workers)
         summary.cores = sum(worker.cores for worker in crew)

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 from crossguard.data.formats import KINDS, TableKind
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.storage import Entry, Storage
-from crossguard.data.stored_posts import table_files
+from crossguard.data.stored_posts import LeftOut, table_files
 from crossguard.errors import TableError, suggest
 from crossguard.jobs.units import Kind
 
@@ -43,30 +42,35 @@ def sources_of(
     *,
     unit_posts: int = UNIT_POSTS,
     known: InputFormat | None = None,
-    beside: Counter[str] | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[InputFile]:
     """Lists the input, in the order of the inputs and of the names in them; no file is opened.
 
     Of a folder the tables are read, or its images, so many at a time, where it has no table. What lies in the output
-    folder is no input. `known` is the format of all files; by their names when None. `beside` counts the files that lie
-    beside tables, and are none, by suffix.
+    folder, or in that of another job, is no input. `known` is the format of all files; by their names when None.
+    `left_out` gets what is not read.
     """
     seen: set[int] | None = set() if len(inputs) > 1 else None
     for place, address in enumerate(inputs):
         storage = Storage(address)
         own = _lies_in(output, storage) if output is not None else lambda _: False
-        others = Counter[str]()
-        tables = iter(()) if known == "folder" else table_files(storage, known, others)
-        files = (found for found in tables if not own(found[0]))
+        found = LeftOut()
+        tables = iter(()) if known == "folder" else table_files(storage, known, found)
+        files = (each for each in tables if not own(_folder_of(each[0])))
         first = next(files, None)
         if known == "folder" or (first is None and storage.is_folder(storage.path)):
-            yield from _images(storage, place, unit_posts, own, seen)
-            continue
+            found = LeftOut(found.others, found.jobs)
+            yield from _images(storage, place, unit_posts, own, seen, locked=found.locked)
         for entry, kind in itertools.chain([first] if first else [], files):
             if _is_new(storage.address_of(entry.path), seen):
                 yield InputFile(place, storage, entry, kind)
-        if beside is not None:
-            beside.update(others)
+        for entry in found.locked:
+            if _is_new(storage.address_of(entry.path), seen):
+                yield InputFile(place, storage, entry, "unreadable")
+        if left_out is not None:
+            left_out.suffixes.update(found.suffixes)
+            jobs = (storage.address_of(folder) for folder in found.jobs if not own(folder))
+            left_out.jobs += [folder for folder in jobs if folder not in left_out.jobs]
 
 
 def digest_of(lines: Iterable[bytes]) -> str:
@@ -86,8 +90,12 @@ def _is_new(address: str, seen: set[int] | None) -> bool:
     return len(seen) > before
 
 
-def _lies_in(output: Storage, storage: Storage) -> Callable[[Entry], bool]:
-    """Returns what says of files of a storage whether they lie in the output folder, also by way of links."""
+def _folder_of(entry: Entry) -> str:
+    return entry.path.rpartition("/")[0]
+
+
+def _lies_in(output: Storage, storage: Storage) -> Callable[[str], bool]:
+    """Returns what says of folders of a storage whether they lie in the output folder, also by way of links."""
 
     def real(place: Storage, path: str) -> str:
         return os.path.realpath(path) if place.is_local else place.address_of(path)
@@ -98,21 +106,29 @@ def _lies_in(output: Storage, storage: Storage) -> Callable[[Entry], bool]:
     def within(folder: str) -> bool:
         return (real(storage, folder) + "/").startswith(above)
 
-    return lambda entry: within(entry.path.rpartition("/")[0])
+    return within
 
 
 def _images(
-    storage: Storage, place: int, unit_posts: int, own: Callable[[Entry], bool], seen: set[int] | None
+    storage: Storage,
+    place: int,
+    unit_posts: int,
+    own: Callable[[str], bool],
+    seen: set[int] | None,
+    *,
+    locked: list[Entry],
 ) -> Iterator[InputFile]:
-    """Yields the images of a folder that were not met before, so many at a time."""
+    """Yields the images of a folder that were not met before, so many at a time; `locked` gets what cannot be read."""
     if not storage.is_folder(storage.path):
         raise TableError(f"'{storage.address}' is no folder, and --input-format folder reads the images in folders.")
     entries = (
         entry
-        for entry in storage.list(storage.path, deep=True)
-        if PurePosixPath(entry.path).suffix.lower() in SUFFIXES and not own(entry)
+        for entry in storage.list(storage.path, deep=True, locked=locked)
+        if PurePosixPath(entry.path).suffix.lower() in SUFFIXES and not own(_folder_of(entry))
     )
     first = next(entries, None)
+    if first is None and locked:
+        return
     if first is None:
         raise TableError(f"The folder '{storage.address}' has no images, and no tables to read.{suggest('', KINDS)}")
     new = (entry for entry in itertools.chain([first], entries) if _is_new(storage.address_of(entry.path), seen))

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from crossguard.data.stored_posts import LeftOut
 from crossguard.errors import needs_extra
 from crossguard.jobs.pool import Event
 from crossguard.jobs.units import Part
@@ -33,7 +34,7 @@ class JobSummary:
         flags: How many of them flagged which label.
         other_languages: How many of them are in which language that the model does not know.
         notes: What a person should know about columns of the input: sentences, and how many units each holds for.
-        images_beside: How many images lie beside the tables of the input, and are no posts of their own.
+        left_out: What lies beside the tables of the input, and is not read.
         problems: Units that could not be finished, one sentence each.
         seconds: Time of this run.
         cores: Of all workers.
@@ -52,7 +53,7 @@ class JobSummary:
     flags: Counter[str] = field(default_factory=Counter)
     other_languages: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    images_beside: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cores: int = 0
@@ -72,7 +73,7 @@ class JobSummary:
     def add(self, event: Event) -> None:
         """Counts what happened."""
         if isinstance(event, int):
-            self.moving += event
+            self.moving = max(0, self.moving + event)
         elif isinstance(event, Part):
             self.done += 1
             self.posts += event.done

@@ -260,7 +260,7 @@ def test_what_is_left_out_of_a_folder_is_told(score: Score, tmp_path: Path, monk
     for name in ("note.txt", "a.csv.bz2", "b.csv.bz2", "c.xlsx.gz", "LICENSE"):
         (source / name).write_text("one line\n")
     told = (
-        "note: left out, as they are no tables that are read: 4 files (.csv.bz2 2, .xlsx.gz 1, without a suffix 1)\n",
+        "note: left out, as they are no tables that are read: 4 files (.csv.bz2 2, without a suffix 1, .xlsx.gz 1)\n",
         f"note: left out, as it holds the decisions of a job: {source}/dec1\n",
     )
     first = score(source, "-o", f"{source}/dec1/")[1]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.object_storage import Faults, s3_server, upload
@@ -143,6 +144,27 @@ def test_what_another_run_puts_again_meanwhile_can_be_read(tmp_path: Path, monke
     stream = place.read("plan")
     assert stream is not None
     assert stream.read() == b"the same"
+
+
+@pytest.mark.parametrize("kind", ["local", "gcs"])
+def test_subfolders_with_a_job_are_told_and_left_out_where_that_is_wanted(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jsonl", "_manifest.jsonl", "b/dec/_manifest.jsonl", "b/dec/0/p.jsonl", "b/x.jsonl", "c/_job/lock"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "c" / "0").mkdir()
+    (tmp_path / "c" / "0" / "p.jsonl").touch()
+    monkeypatch.setattr(Storage, "_lists_at_once", kind == "gcs")  # which lists all subfolders in one answer
+    place, jobs = Storage(str(tmp_path)), list[str]()
+
+    def names(**how: Any) -> list[str]:
+        listed = place.list(place.path, deep=True, **how)
+        return [Path(entry.path).relative_to(tmp_path).as_posix() for entry in listed]
+
+    assert names(jobs=jobs) == ["a.jsonl", "b/x.jsonl"]
+    assert jobs == [f"{tmp_path}/b/dec", f"{tmp_path}/c"]
+    assert names() == ["a.jsonl", "b/dec/0/p.jsonl", "b/x.jsonl", "c/0/p.jsonl"]
 
 
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:

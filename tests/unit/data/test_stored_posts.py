@@ -11,7 +11,8 @@ import pytest
 
 from crossguard.data.columns import Columns
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.stored_posts import open_posts
+from crossguard.data.storage import Storage
+from crossguard.data.stored_posts import LeftOut, open_posts, table_files
 from crossguard.errors import TableError
 
 pytest.importorskip("pyarrow")
@@ -35,6 +36,28 @@ def test_a_folder_is_read_in_the_order_of_names_whatever_the_format(tmp_path: Pa
     (folder / "z.csv").write_text("")
     assert texts(folder) == ["first", "second", "third"]
     assert texts(folder / "deep" / "c.jsonl") == ["third"]
+
+
+def test_decisions_that_a_job_made_beside_its_input_are_no_posts(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("text\none\n")
+    for name in ("decisions/_job/job.json", "decisions/00000/part-00000000-9f86d081-1-0.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text('{"text": "no post"}\n')
+    assert texts(tmp_path) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("a.csv.bz2", ".csv.bz2"), ("a.XLSX.gz", ".xlsx.gz"), ("2024.05.ods", ".ods"), ("a.tar.xz", ".tar.xz"),
+        ("a.gz", ".gz"), ("README", ""), ("posts.csv.old", ".csv.old"),
+    ],
+)  # fmt: skip
+def test_files_that_are_not_read_are_counted_by_what_people_call_them(tmp_path: Path, name: str, suffix: str) -> None:
+    (tmp_path / name).touch()
+    left_out = LeftOut()
+    assert list(table_files(Storage(str(tmp_path)), left_out=left_out)) == []
+    assert left_out.others == {suffix: 1}
 
 
 def test_images_of_a_folder_of_tables_lie_beside_their_table(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -41,6 +42,36 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
         return [InlineWorker(job.spec, job.identity) for _ in range(count or 1)]
 
     monkeypatch.setattr(run, "make_workers", make)
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Lets no file or folder be read that is handed over, as if its user had said so; root may read everything."""
+    from pyarrow import fs
+
+    locked: set[str] = set()
+
+    class Locking:
+        def __init__(self) -> None:
+            self._real = real()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def open_input_file(self, path: str) -> Any:
+            return self._allowed(path).open_input_file(path)
+
+        def get_file_info(self, asked: Any) -> Any:
+            return self._allowed(getattr(asked, "base_dir", "")).get_file_info(asked)
+
+        def _allowed(self, path: str) -> Any:
+            if path in locked:
+                raise PermissionError(13, "Permission denied")
+            return self._real
+
+    real = fs.LocalFileSystem
+    monkeypatch.setattr(fs, "LocalFileSystem", Locking)
+    return lambda path: locked.add(str(path))
 
 
 @pytest.fixture

@@ -101,6 +101,25 @@ def test_addresses_of_this_machine_are_its_paths(folder: Path, tiny_bundle: Bund
     assert (job.spec.inputs, job.spec.output) == ((str(folder),), str(folder.parent / "out"))
 
 
+def test_a_file_has_one_name_however_it_is_written(
+    folder: Path, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (tmp_path / "link").symlink_to(folder)
+    inputs = ["b.jsonl", "../in/b.jsonl", f"{folder}/../in/./b.jsonl", "../link/../in/*b.jsonl"]
+    job = ScoringJob.open(inputs, "../out", model=tiny_bundle.folder, image_root="../in")
+    assert job.spec.inputs == (*[f"{folder}/b.jsonl"] * 3, f"{folder}/*b.jsonl")
+    assert (job.spec.output, job.spec.image_root) == (f"{tmp_path}/out", str(folder))
+    assert len(list(job.sources())) == 1
+
+
+def test_what_lies_above_a_link_is_what_lies_above_its_target(folder: Path, tiny_bundle: Bundle) -> None:
+    (folder / "deep").mkdir()
+    (folder.parent / "link").symlink_to(folder / "deep")
+    job = ScoringJob.open(folder.parent / "link" / ".." / "b.jsonl", folder.parent / "out", model=tiny_bundle.folder)
+    assert job.spec.inputs == (f"{folder}/b.jsonl",)
+
+
 def change(folder: Path, what: str) -> None:
     if what == "changed":
         write_jsonl(folder / "b.jsonl", 21)

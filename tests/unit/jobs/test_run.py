@@ -262,11 +262,11 @@ def hide_parts(monkeypatch: pytest.MonkeyPatch, listings: int) -> None:
     listing = Storage.list
     left = listings
 
-    def late(self: Storage, folder: str, *, deep: bool = False) -> Iterator[Entry]:
+    def late(self: Storage, folder: str, **how: Any) -> Iterator[Entry]:
         nonlocal left
-        hidden = [entry for entry in listing(self, folder, deep=deep) if "part-00000001-" in entry.path]
+        hidden = [entry for entry in listing(self, folder, **how) if "part-00000001-" in entry.path]
         left -= bool(hidden)
-        yield from (entry for entry in listing(self, folder, deep=deep) if entry not in hidden or left < 0)
+        yield from (entry for entry in listing(self, folder, **how) if entry not in hidden or left < 0)
 
     monkeypatch.setattr(Storage, "list", late)
     monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -318,6 +318,24 @@ def test_images_beside_a_table_and_in_a_folder(score: Score, tmp_path: Path) -> 
     score("images-out", source=images)
     (decision,) = read_decisions(tmp_path / "images-out")
     assert (decision.id, decision.scores) == ("blue.png", first.scores)
+
+
+def test_what_may_not_be_read_is_on_record_and_the_rest_is_scored(
+    score: Score, folder: Path, tmp_path: Path, lock: Callable[[Path], None]
+) -> None:
+    (folder / "deep").mkdir()
+    write_jsonl(folder / "deep" / "d.jsonl", 8)
+    lock(folder / "a.jsonl")
+    lock(folder / "deep")
+    summary = score()
+    assert (summary.posts, summary.failed, summary.problems) == (52, {"file_unreadable": 2}, [])
+    assert summary.unreadable == [
+        f"'{path}': '{path}' cannot be read: permission denied for this user."
+        for path in (folder / "a.jsonl", folder / "deep")
+    ]
+    assert score(resume=True).totals == summary.totals
+    with pytest.raises(TableError, match=r"a\.jsonl' cannot be read"):
+        score("other", folder / "a.jsonl")
 
 
 def test_a_changing_file_ends_the_run(score: Score, folder: Path) -> None:
@@ -397,9 +415,9 @@ def test_a_listing_holds_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     listed: list[str] = []
     listing = Storage.list
 
-    def note(self: Storage, folder: str, *, deep: bool = False) -> Iterator[object]:
+    def note(self: Storage, folder: str, **how: Any) -> Iterator[object]:
         listed.append(folder)
-        return listing(self, folder, deep=deep)
+        return listing(self, folder, **how)
 
     monkeypatch.setattr(Storage, "list", note)
     from crossguard.jobs.parts import finished

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ from PIL import Image
 from tests.unit.jobs.conftest import write_jsonl
 
 from crossguard.data.storage import Storage
-from crossguard.errors import TableError
+from crossguard.data.stored_posts import LeftOut
+from crossguard.errors import LockedError, TableError
 from crossguard.jobs.sources import InputFile, digest_of, sources_of
 
 
@@ -32,12 +33,13 @@ def test_a_folder_of_tables_is_read_in_order_and_without_markers(folder: Path) -
 
 
 def test_images_beside_tables_are_counted_and_read_where_that_is_wanted(folder: Path) -> None:
-    beside = Counter[str]()
+    left_out = LeftOut()
     for name in ("a.png", "b.JPG", "notes.md"):
         (folder / name).write_bytes(b"x")
-    assert len(list(sources_of([str(folder), f"{folder}/*"], beside=beside))) == 3
-    assert beside == {".png": 2, ".jpg": 2, ".md": 2}
-    (images,) = sources_of([str(folder)], known="folder", beside=beside)
+    assert len(list(sources_of([str(folder), f"{folder}/*"], left_out=left_out))) == 3
+    assert left_out.suffixes == {".png": 2, ".jpg": 2, ".md": 2}
+    assert (left_out.images, left_out.others) == (4, {".md": 2})
+    (images,) = sources_of([str(folder)], known="folder", left_out=left_out)
     assert (images.kind, images.names) == ("images", ("a.png", "b.JPG"))
     with pytest.raises(TableError, match=r"a\.jsonl' is no folder, and --input-format folder reads the images"):
         list(sources_of([str(folder / "a.jsonl")], known="folder"))
@@ -45,9 +47,10 @@ def test_images_beside_tables_are_counted_and_read_where_that_is_wanted(folder: 
 
 def test_images_of_a_folder_without_tables_lie_beside_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
-    beside = Counter[str]()
-    assert [source.kind for source in sources_of([str(tmp_path)], beside=beside)] == ["images"]
-    assert not beside
+    (tmp_path / "posts.csv.bz2").write_bytes(b"x")
+    left_out = LeftOut()
+    assert [source.kind for source in sources_of([str(tmp_path)], left_out=left_out)] == ["images"]
+    assert left_out.suffixes == {".csv.bz2": 1}
 
 
 def test_a_folder_of_images_is_cut_by_number(tmp_path: Path) -> None:
@@ -83,6 +86,41 @@ def test_what_lies_in_the_output_folder_is_no_input(folder: Path, tmp_path: Path
         found = [Path(source.entry.path).name for source in sources_of([given], Storage(str(output)))]
         assert "part.jsonl" not in found
         assert {"a.jsonl", "b.jsonl"} <= set(found)
+
+
+@pytest.mark.parametrize("pattern", ["", "/**/*.jsonl"])
+def test_what_earlier_jobs_made_is_no_input_but_where_it_is_named(folder: Path, pattern: str) -> None:
+    for name in ("own", "dec1", "deep/dec2"):
+        for part in ("_job/lock", "00000/part-00000000-9f86d081-8-0.jsonl"):
+            (folder / name / part).parent.mkdir(parents=True)
+            write_jsonl(folder / name / part, 8)
+    write_jsonl(folder / "deep" / "d.jsonl", 8)
+    left_out = LeftOut()
+    found = sources_of([f"{folder}{pattern}"], Storage(f"{folder}/own"), left_out=left_out)
+    assert [Path(source.entry.path).name for source in found if source.kind == "jsonl"] == ["a.jsonl", "d.jsonl"]
+    assert left_out.jobs == [f"{folder}/dec1", f"{folder}/deep/dec2"]
+    assert len(names(folder / "dec1")) == 1
+
+
+def test_a_subfolder_that_may_not_be_read_is_told_and_the_others_are_read(
+    folder: Path, tmp_path: Path, lock: Callable[[Path], None]
+) -> None:
+    (folder / "deep").mkdir()
+    write_jsonl(folder / "deep" / "d.jsonl", 8)
+    (tmp_path / "images" / "deep").mkdir(parents=True)
+    (tmp_path / "images" / "a.png").write_bytes(b"x")
+    lock(folder / "deep")
+    lock(tmp_path / "images" / "deep")
+    found = sources(folder, f"{folder}/**", tmp_path / "images")
+    assert [(Path(source.entry.path).name, source.kind) for source in found] == [
+        ("a.jsonl", "jsonl"), ("b.csv", "csv"), ("c.parquet", "parquet"), ("deep", "unreadable"),
+        ("images", "images"), ("deep", "unreadable"),
+    ]  # fmt: skip
+    (tmp_path / "images" / "a.png").unlink()
+    assert [source.kind for source in sources(tmp_path / "images")] == ["unreadable"]
+    lock(folder)
+    with pytest.raises(LockedError, match="in' cannot be read: permission denied for this user"):
+        sources(folder)
 
 
 def test_images_in_the_output_folder_are_no_input(tmp_path: Path) -> None:
