@@ -16,7 +16,8 @@ from crossguard.errors import JobError, StorageError, UnitError
 from crossguard.jobs.units import Part, Task, Unit
 
 Run = Callable[[Task], Part]
-# What happens in a job: posts were scored, a unit is done, or a unit cannot be done.
+# What happens in a job: posts were scored (fewer than none: what a worker that died had told of is taken back), a unit
+# is done, or a unit cannot be done.
 Event = int | Part | JobError
 
 STORAGE_ATTEMPTS: Final = 5
@@ -90,7 +91,7 @@ class Pool:
         try:
             while (unit := self._next(units)) is not None:
                 try:
-                    part = complete(unit, lambda task: worker.run(task, self._events.put))
+                    part = complete(unit, lambda task: self._counted(worker, task))
                     self._events.put(replace(part, worker=place))
                 except JobError as error:
                     self._events.put(error)
@@ -99,6 +100,23 @@ class Pool:
         finally:
             worker.close()  # its cores may be what another one waits for
             self._events.put(None)
+
+    def _counted(self, worker: Worker, task: Task) -> Part:
+        """Carries out a task, and tells of as many posts as its part has: of none where it failed, or writes none."""
+        told = kept = 0
+
+        def tell(count: int) -> None:
+            nonlocal told
+            told += count
+            self._events.put(count)
+
+        try:
+            part = worker.run(task, tell)
+            kept = part.done if task.write else 0
+        finally:
+            if kept != told:
+                self._events.put(kept - told)
+        return part
 
     def _next(self, units: Iterator[Unit]) -> Unit | None:
         with self._lock:

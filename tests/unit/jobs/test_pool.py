@@ -6,14 +6,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from crossguard.data.storage import Entry
 from crossguard.errors import ConfigError, JobError, StorageError, UnitError
 from crossguard.jobs.pool import Pool, WorkerCrashed, complete
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Task, Unit
 
+SCORED = {"action": {"allow": 3}, "error": {"post_empty": 2}, "flag": {}, "language": {}, "note": {}}
 UNITS = [Unit(Entry(f"in/{index}", 9, 0), "jsonl", index=index, rows=3) for index in range(20)]
 
 
@@ -35,7 +38,7 @@ class Scripted:
 
 
 def done(task: Task) -> Part:
-    return Part(task.unit.index, 3, 0)
+    return Part(task.unit.index, 3, 0, counts={"action": {"allow": 2}, "error": {"post_empty": 1}})
 
 
 def test_each_unit_is_done_once_by_some_worker() -> None:
@@ -68,6 +71,25 @@ def test_a_unit_that_cannot_be_done_is_told_and_the_others_go_on(monkeypatch: py
         events = list(pool.run(iter(UNITS)))
     assert [str(event) for event in events if isinstance(event, JobError)] == ["'in/5' cannot be reached"]
     assert len([event for event in events if isinstance(event, Part)]) == 19
+
+
+def test_posts_count_as_moving_only_while_their_part_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossguard.jobs.pool.STORAGE_ATTEMPTS", 1)
+    crashes = iter([1, 1])
+
+    def act(task: Task) -> Part:
+        if task.unit.index == 0:
+            raise StorageError("'in/0' cannot be reached")
+        if next(crashes, None) is not None:  # then posts are scored to find one that crashes
+            raise WorkerCrashed("signal 9 (SIGKILL)")
+        return replace(done(task), counts=dict(SCORED)) if task.write else done(task)
+
+    summary, moving = JobSummary(), []
+    with Pool([Scripted(act)]) as pool:
+        for event in pool.run(iter(UNITS[:3])):
+            summary.add(event)
+            moving.append(summary.moving)
+    assert (summary.posts, summary.moving, max(moving)) == (10, 0, 5)
 
 
 def test_what_no_unit_can_survive_ends_the_job() -> None:
