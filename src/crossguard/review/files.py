@@ -26,7 +26,6 @@ from crossguard.errors import ConfigError, ImageError, InputError, TableError
 from crossguard.records import ImageSource, Post
 from crossguard.review.console import Console
 from crossguard.review.intake import Received
-from crossguard.review.store import arrivals
 from crossguard.review.submissions import MISSING, Submission
 from crossguard.wire.suggestions import as_item
 
@@ -73,7 +72,7 @@ def take_file(
     rows = _rows(table, source)
     if results is not None:
         rows = _joined(rows, path, results)
-    yield from _take(console, _named(console, rows, table))
+    yield from _take(console, _named(rows, table))
     for told in table.unread:
         note(told)
 
@@ -174,37 +173,23 @@ def _without_empty(cell: Any) -> Any:
     return {name: _without_empty(value) for name, value in cell.items() if value is not None}
 
 
-def _named(console: Console, rows: Iterator[_Row], table: PostReader) -> Iterator[_Row]:
-    """Names the rows of a table without ids by what they hold: where rows were deleted, the others are the same posts.
+def _named(rows: Iterator[_Row], table: PostReader) -> Iterator[_Row]:
+    """Names the rows of a table without ids by what they hold: where some were deleted, the others are the same posts.
 
-    Row 2 of another table is another post; of rows that hold the same, the second one is. Earlier versions put the
-    number of the row before what it holds; what is there under such a name keeps it.
+    Row 2 of another table is another post; of rows that hold the same, each is one. A table with ids keeps them.
     """
     times: Counter[str] = Counter()
-    while batch := list(islice(rows, BATCH)):
-        posts = [row.post for row in batch if row.post is not None] if table.numbered else []
-        held = {post.id: _held(post) for post in posts}
-        with console.database.read() as db:
-            former = arrivals.known(db, {(post.source, f"{post.id}-{held[post.id]}") for post in posts})
-        for row in batch:
-            if row.post is None or not table.numbered:
-                yield row
-                continue
-            what = held[row.post.id]
-            times[what] += 1
-            now = f"row-{what}" if times[what] == 1 else f"row-{what}-{times[what]}"
-            before = f"{row.post.id}-{what}"
-            yield _renamed(row, row.post, before if (row.post.source, before) in former else now)
-
-
-def _held(post: Submission) -> str:
-    held = json.dumps([post.text, post.image_text, post.images]).encode()
-    return hashlib.sha256(held).hexdigest()[:16]
-
-
-def _renamed(row: _Row, post: Submission, id_: str) -> _Row:
-    decision = None if post.decision is None else post.decision | {"id": id_}
-    return replace(row, post=post.model_copy(update={"id": id_, "decision": decision}))
+    for row in rows:
+        post = row.post
+        if post is None or not table.numbered:  # which the reader knows once the first row is read
+            yield row
+            continue
+        content = json.dumps([post.text, post.image_text, post.images]).encode()
+        name = f"row-{hashlib.sha256(content).hexdigest()[:16]}"
+        times[name] += 1
+        id_ = name if times[name] == 1 else f"{name}-{times[name]}"
+        decision = None if post.decision is None else post.decision | {"id": id_}
+        yield replace(row, post=post.model_copy(update={"id": id_, "decision": decision}))
 
 
 def _joined(rows: Iterator[_Row], path: Path, results: Path) -> Iterator[_Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from tests.support.review import submission
 
 from crossguard.cli import run
@@ -66,23 +65,6 @@ def test_deleted_rows_of_a_table_without_ids_make_no_new_posts(
     with Database.open(store).read() as db:
         stored = sorted(row.text for row in db.execute(select(items.c.text).where(items.c.source == "file")))
     assert stored == ["four", "one", "three", "two", "two", "two", "zero"]
-
-
-def test_rows_that_an_earlier_version_named_after_their_numbers_are_known(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
-    posts.write_text("text\none\ntwo\ntwo\n")
-    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
-    assert run(command) == 0
-    with Database.open(store).write() as tx:
-        for item, text in enumerate(("one", "two", "two"), 1):
-            held = hashlib.sha256(json.dumps([text, "", []]).encode()).hexdigest()[:16]
-            tx.execute(update(items).where(items.c.id == item).values(external=f"line-{item + 1}-{held}"))
-    posts.write_text("text\none\ntwo\ntwo\nthree\n")
-    capsys.readouterr()
-    assert run(command) == 0
-    assert "Queued 1 items; 3 were already known;" in capsys.readouterr().err
 
 
 def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Path) -> None:

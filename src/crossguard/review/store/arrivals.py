@@ -292,16 +292,6 @@ def count_feed(tx: Connection, day: int, posts: Sequence[tuple[str, str, str]]) 
         )
 
 
-def known(db: Connection, names: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Returns which posts (source, id) came before, also those that were only counted; none that were edited since."""
-    if not names:
-        return set()
-    keys = {_post_key(*name): name for name in names}
-    passed = db.execute(select(counted.c.post).where(counted.c.post.in_(keys))).scalars()
-    there = db.execute(select(items.c.source, items.c.external).where(*_among(names)))
-    return {keys[key] for key in passed} | {(source, external) for source, external in there}
-
-
 def _post_key(source: str, id_: str) -> int:
     digest = hashlib.sha256(f"{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], signed=True)
