@@ -14,7 +14,7 @@ from crossguard.data import image_headers, image_worker, lines
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
 from crossguard.preprocessing.text import LINES_PER_WINDOW, TextSpec
-from crossguard.serving import bodies, forms, protocol, rates
+from crossguard.serving import bodies, forms, json_bodies, protocol, rates
 from crossguard.serving.settings import ServeSettings
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "limits.md"
@@ -59,6 +59,7 @@ CONSTANTS: Final = {
         (protocol, "MAX_PIPELINED", "pipelined requests of a connection"),
         (bodies, "OPEN_BODY_BYTES", "bytes of a body at `/batch`, which is read before any key is seen"),
         (bodies, "OPEN_BUDGET_BYTES", "bytes of all such bodies at once; more get 429"),
+        (json_bodies, "VALUES_PER_POST", "values in a JSON body, for each post of `max_posts`"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
         (bodies, "DISCARDED_PER_SECOND", "bytes of refused bodies that are read in a second, over all connections"),
         (rates, "MAX_CALLERS", "callers whose rates are remembered"),

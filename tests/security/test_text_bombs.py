@@ -75,6 +75,24 @@ def test_no_text_takes_seconds_to_prepare(characters: int) -> None:
     assert not {shape: seconds for shape, seconds in taken.items() if seconds > LONGEST_S}
 
 
+def test_no_text_takes_seconds_to_mask() -> None:
+    """The console masks texts of 100,000 characters, and whoever writes a post chooses them."""
+    code = f"""
+    import json
+    import time
+    from crossguard.data.masking import mask
+
+    def seconds(shape):
+        begun = time.process_time()
+        mask((shape * 100_000)[:100_000])
+        return time.process_time() - begun
+
+    print(json.dumps([seconds(shape) for shape in {[*SLOW, "a_ ", "a_ a.", "a- a_ ", "é_ "]!r}]))
+    """
+    taken = json.loads(run_capped(code, mib=700, seconds=120))
+    assert max(taken) < LONGEST_S
+
+
 @pytest.mark.parametrize("repeats", [2_304, 300_000])
 def test_a_post_in_both_parts_stays_small(repeats: int) -> None:
     code = f"""

@@ -9,7 +9,8 @@ MASK = "*"
 WIDTH = 60
 _SHORT = 2
 # One word with its letters set apart, as people write it to slip past a filter.
-_SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]{1,3}){2,}[^\W_](?!\w)")
+# What ends it is no letter, but may be a sign of those between: of "a_ a_ a_", each start would be read to the end.
+_SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]{1,3}){2,}[^\W_](?![^\W_])")
 # Letters, digits, and letters in circles, brackets, squares and flags.
 _LETTER = r"(?:[^\W_]|[\u249c-\u24e9\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff])"
 # A word from its first to its last letter or digit, whatever stands between.

@@ -29,7 +29,7 @@ from crossguard.serving.errors import (
     Unscorable,
     UnsupportedBody,
 )
-from crossguard.serving.json_bodies import JSON, validated
+from crossguard.serving.json_bodies import JSON, LEAST_VALUES, VALUES_PER_POST, check_values, validated
 from crossguard.serving.keys import ANONYMOUS, KeyEntry, client_network, identify, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.submitted_post import check_images, check_posts, is_remote
@@ -121,6 +121,7 @@ class Call:
 
         Raises:
             UnsupportedBody: It is not JSON by its content type, or in another character set.
+            BodyTooLarge: It has more values than so many posts can have.
         """
         unsaid = plain and self.content_type == "text/plain" and "origin" not in self.request.headers
         if self.content_type != JSON and not unsaid:
@@ -129,7 +130,9 @@ class Call:
             )
         charset = charset_of(self.request)
         body = (await self.body.read()).removeprefix(codecs.BOM_UTF8)
-        return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example, self.settings)
+        text = body if charset == "utf-8" else decoded(body, charset).encode()
+        check_values(text, max(LEAST_VALUES, self.settings.max_posts * VALUES_PER_POST))
+        return validated(model, text, self.example, self.settings)
 
     async def score(
         self, posts: Sequence[Post], *, parts: bool = False, review: bool = False, named: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
@@ -13,16 +13,35 @@ from starlette.responses import Response
 from crossguard.checked_settings import UNKNOWN, place_of
 from crossguard.data.cells import whole
 from crossguard.errors import suggest
-from crossguard.serving.errors import BadRequest
+from crossguard.serving.errors import BadRequest, BodyTooLarge
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
 MAX_PROBLEMS = 5
+VALUES_PER_POST: Final = 32
+LEAST_VALUES: Final = 10_000
 _SHOWN = 80
 _OBJECT = frozenset({"model_type", "model_attributes_type"})
 # Problems of a body that is no object, or one without what it must have.
 _SHAPE = _OBJECT | {"missing"}
+
+
+def check_values(body: bytes, most: int) -> None:
+    """Refuses a body of very many values before they are built, and an error made for each.
+
+    They are counted by the commas outside of texts.
+
+    Raises:
+        BodyTooLarge: It has more than `most`.
+    """
+    if body.count(b",") <= most:
+        return
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    texts = unescaped.count(b'"') // 2
+    # Keys, values, and keys of what holds them: the list of parts is short where it is made.
+    if texts > 4 * (most + 1) or sum(part.count(b",") for part in unescaped.split(b'"')[::2]) > most:
+        raise BodyTooLarge(f"The body has more than {most:,} values. Send fewer posts at once.")
 
 
 def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -28,7 +28,7 @@ from crossguard.serving.errors import (
     Unscorable,
     UnsupportedBody,
 )
-from crossguard.serving.interfaces.score import PostBody
+from crossguard.serving.interfaces.score import PostBody, PostsBody
 from crossguard.serving.service import Service
 
 HELLO = Post("1", "hello")
@@ -169,6 +169,12 @@ def test_a_client_that_is_gone_is_not_worked_for(service: Service) -> None:
     with pytest.raises(ClientDisconnected):
         asyncio.run(call.score([Post(str(number), f"hello {number}") for number in range(100)]))
     assert service.admission.pending == 0
+
+
+def test_a_body_of_very_many_values_is_refused_before_they_are_built(service: Service) -> None:
+    body = b'{"posts": [%b{}]}' % (b"[]," * 100_000)
+    with pytest.raises(BodyTooLarge, match=r"more than .* values\. Send fewer"):
+        asyncio.run(call_of(service, body).parse(PostsBody))
 
 
 def test_one_long_post_counts_as_a_whole_minute_and_several_are_too_many(served_model: Moderator) -> None:

@@ -7,9 +7,9 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from crossguard.serving.errors import BadRequest
+from crossguard.serving.errors import BadRequest, BodyTooLarge
 from crossguard.serving.interfaces.score import PostBody, PostsBody
-from crossguard.serving.json_bodies import MAX_PROBLEMS, as_json, validated
+from crossguard.serving.json_bodies import MAX_PROBLEMS, as_json, check_values, validated
 
 
 def refused(body: bytes | str) -> BadRequest:
@@ -25,6 +25,25 @@ def test_a_body_becomes_a_model() -> None:
 @pytest.mark.parametrize("body", ["", "{", b"\xff\xfe", '{"posts": [}'])
 def test_what_is_no_json_has_a_word_of_its_own(body: bytes | str) -> None:
     assert refused(body).code == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        ('{"posts": [{"text": "a, b, c"}, {"text": "d, e"}]}', 1),
+        (r'{"text": "a \\", "id": "\"b\", \\\", c, d"}', 1),
+        ('{"text": "' + "," * 1000 + '"}', 0),
+        ("[" + "[]," * 100 + "[]]", 100),
+        ("{" + ",".join(f'"{n}": "a"' for n in range(101)) + "}", 100),
+        ("[" + '"a",' * 100 + '"a"]', 100),
+    ],
+)
+def test_values_are_counted_before_they_are_built(body: str, values: int) -> None:
+    json.loads(body)
+    check_values(body.encode(), values)
+    if values:
+        with pytest.raises(BodyTooLarge, match=f"more than {values - 1:,} values"):
+            check_values(body.encode(), values - 1)
 
 
 def test_an_emoji_that_was_cut_is_replaced_as_in_files() -> None:
