@@ -164,6 +164,11 @@ class Moderator:
         return self._policy
 
     @property
+    def image_root(self) -> Path | None:
+        """The folder of relative image paths; the working folder when None."""
+        return self._preparation.image_root
+
+    @property
     def labels(self) -> LabelSet:
         """What is predicted, in column order."""
         return self.bundle.labels
@@ -258,7 +263,7 @@ class Moderator:
             return self._score_one(posts)
         seen: list[Post] = []
         names = Names(self.labels.names, attributes=tuple(self.bundle.manifest.attributes))
-        return Results(self.stream(noted(as_posts(posts), seen)), seen, names, self._preparation.image_root)
+        return Results(self.stream(noted(as_posts(posts), seen)), seen, names, self.image_root)
 
     def stream(self, posts: PostsLike, batch_size: int | None = None) -> Generator[Decision]:
         """Scores posts in batches, in order, in constant memory; the next batches are read and decoded meanwhile.

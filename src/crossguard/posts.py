@@ -32,6 +32,7 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "words": "is not scored; join it to the text if people read both",
     "images": "is not read: these posts are scored without theirs. Give image=... or an image_path; several are "
     "a Post with more_images",
+    "bytes": "is not read; if it holds an encoded image, call it image",
     "addresses": "is not read: images are never fetched here. Give image=... or an image_path",
     "file": "is not read; if it names an image, call it image_path",
 }

@@ -116,7 +116,7 @@ def score_file(
         overwrite: Whether what is in `out` may be replaced.
         limit: At most this many posts.
         columns: Which column holds what, such as `{"text": "words"}`; found by their usual names when None.
-        image_root: Folder of relative image paths; that of `path` when None.
+        image_root: Folder of relative image paths; the moderator's when None, and without one that of `path`.
 
     Returns:
         What the run did, in numbers.
@@ -139,6 +139,8 @@ def score_file(
         moderator = model
     else:
         moderator = load(model, policy=policy)
+    if (root := moderator.image_root) is not None:  # which is put before whatever is relative
+        image_root, path = Path(image_root or root).absolute(), Path(path).absolute()
     reader = PostReader(path, columns=_columns(columns), image_root=image_root, extra=keep)
     posts = iter(reader)
     output = None
@@ -177,17 +179,20 @@ def _columns(given: Columns | Mapping[str, str] | None) -> Columns | None:
     return Columns(**named)
 
 
-def kept_columns(posts: Iterator[Post], reader: PostReader) -> tuple[Iterator[Post], tuple[str, ...]]:
+def kept_columns(
+    posts: Iterator[Post], reader: PostReader, *, words: bool = False
+) -> tuple[Iterator[Post], tuple[str, ...]]:
     """Reads posts until one can be read, so that the columns are known; returns all, and what is kept of them.
 
-    The id has a column of its own, and encoded images are not kept.
+    The id has a column of its own, and encoded images are not kept. `words` are read in images where they are missing.
     """
     first: list[Post] = []
     for post in itertools.islice(posts, LOOKED_AT):
         first.append(post)
         if reader.header:
             break
-    return itertools.chain(first, posts), reader.kept
+    names = dict.fromkeys([*reader.kept, *(["image_text"] if words else [])])
+    return itertools.chain(first, posts), tuple(names)
 
 
 def score_table(
@@ -245,7 +250,8 @@ def score_table(
     posts_left = noted(transform(left) if transform else left, waiting)
     with output or nullcontext(), closing(moderator.stream(posts_left, batch_size)) as decisions:
         if output is not None:
-            summary.previous = _skip_written(entries, output, moderator, keep=keep) if resume else 0
+            words = transform is not None
+            summary.previous = _skip_written(entries, output, moderator, keep=keep, words=words) if resume else 0
             output.start()
         keeper = Keeper(keep=keep, columns=output.kept if output is not None else None)
         summary.left_out = keeper.left_out
@@ -294,7 +300,7 @@ def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator
         yield with_post(decision, post)
 
 
-def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator, *, keep: bool) -> int:
+def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator, *, keep: bool, words: bool) -> int:
     """Takes the posts that have their row already; returns how many."""
     count = 0
     for row in output.previous():
@@ -309,9 +315,20 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator,
         if row.digest is not None and row.digest != digest(entry):
             raise _cannot_resume(f"post '{row.id}' (row {count}) was another one: its text or image changed.")
         _check_same_model(row, moderator)
+        if not words and _has_words_of_its_own(row, entry):
+            raise _cannot_resume(
+                f"the output was made with --ocr, which read words of post '{row.id}', and this run is without it."
+            )
         if not output.for_people:
             _check_same_keep(row, entry, output, keep=keep)
     return count
+
+
+def _has_words_of_its_own(row: Decision, entry: Post) -> bool:
+    """Whether a row is known to count words that its post came without: a flat row may tell by its weights alone."""
+    if entry.image_text:
+        return False
+    return bool(row.input.get("image_text") or (not entry.text and row.text_weight))
 
 
 def _check_same_keep(row: Decision, entry: Post, output: Output, *, keep: bool) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crossguard.bundle import Bundle
 from crossguard.data.columns import Columns
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
-from crossguard.scoring import score_file, score_table
+from crossguard.scoring import Transform, score_file, score_table
 
 POSTS: list[Post] = [
     Post("a", "hello awful people"),
@@ -144,6 +147,28 @@ def test_rows_without_anything_that_the_table_keeps_are_continued(tiny: Moderato
     assert score_file(posts, out, model=tiny, keep=True, resume=True).previous == 4
     with pytest.raises(OutputError, match="--keep"):
         score_file(posts, out, model=tiny, resume=True)
+
+
+@pytest.mark.parametrize(("suffix", "text"), [("jsonl", "hello"), ("csv", "")])
+def test_rows_with_words_that_were_read_are_not_continued_without(
+    tiny: Moderator, tmp_path: Path, red: bytes, suffix: str, text: str
+) -> None:
+    def words(posts: Iterator[Post]) -> Iterator[Post]:
+        return (replace(post, image_text=post.image_text or "awful people") for post in posts)
+
+    def score(name: str, limit: int, transform: Transform | None) -> int:
+        output = open_output(tmp_path / f"{name}.{suffix}", tiny.labels.names, resume=True)
+        return score_table(tiny, posts, output, resume=True, limit=limit, transform=transform).previous
+
+    posts = [Post("given", text, red, "you"), Post("read", text, red), Post("last", "good morning")]
+    score("with", 1, words)
+    assert score("with", 2, None) == 1, "the words of the first were given"
+    score("without", 2, None)
+    assert score("without", 3, None) == 2
+    score("read", 2, words)
+    with pytest.raises(OutputError, match="made with --ocr, which read words of post 'read'"):
+        score("read", 3, None)
+    assert score("read", 3, words) == 2
 
 
 def test_what_json_does_not_have_is_not_written(tiny: Moderator, tmp_path: Path) -> None:
@@ -279,3 +304,14 @@ def test_what_a_file_cannot_be_scored_by_is_told(
     with pytest.raises(error, match=told):
         score_file(**given_all)
     assert score_file(tmp_path / "posts.csv", model=tiny, columns={"text": "words"}).scored == 1
+
+
+def test_images_are_below_the_root_of_the_moderator(tiny_bundle: Bundle, tmp_path: Path, red: bytes) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(red)
+    (tmp_path / "posts.csv").write_text("image_path\na.png\n", encoding="utf-8")
+    with contextlib.chdir(tmp_path):
+        moderator = Moderator.load(tiny_bundle.folder, image_root="images")
+        assert score_file("posts.csv", model=moderator).scored == 1
+        assert score_file("images", model=moderator).scored == 1
+        assert score_file("posts.csv", model=moderator, image_root="images").scored == 1

@@ -13,7 +13,7 @@ from typing import Any, Final
 from crossguard.data.cells import written
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import StorageError, TableError, as_sentence, needs_extra
+from crossguard.errors import StorageError, TableError, as_sentence, needs_extra, number_of
 from crossguard.records import Post
 
 # So many are Python objects at a time, images and all.
@@ -257,12 +257,13 @@ class FolderPosts:
 
     Attributes:
         left_out: How many files were not read, as their suffix is not that of an image.
+        linked: How many links to folders were not followed.
     """
 
     def __init__(self, folder: Path, *, confined: bool = False) -> None:
         self._folder = folder
         self._confined = confined
-        self.left_out = 0
+        self.left_out = self.linked = 0
 
     def __iter__(self) -> Iterator[Post]:
         """Yields the posts.
@@ -270,16 +271,27 @@ class FolderPosts:
         Raises:
             TableError: A folder cannot be read, or there is no image in it.
         """
-        self.left_out = 0
+        self.left_out = self.linked = 0
         found = False
         for path in self._walk(self._folder):
             found = True
             name = path.relative_to(self._folder).as_posix()
             yield Post(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), image=path)
         if not found:
-            raise TableError(
-                f"No images in the folder '{self._folder}' ({self.left_out} other files). For tables: -o FOLDER/"
-            )
+            told = " ".join([f"No images in the folder '{self._folder}' ({self.left_out} other files).", *self._links()])
+            raise TableError(f"{told} For tables: -o FOLDER/")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was not read, one sentence each."""
+        files = f"{self.left_out:,} files were left out, as their names are not those of images."
+        return [*([files] if self.left_out else []), *self._links()]
+
+    def _links(self) -> list[str]:
+        if not self.linked:
+            return []
+        told = "was not followed: score it by its" if self.linked == 1 else "were not followed: score them by their"
+        return [f"{number_of(self.linked, 'linked folder')} {told} own path."]
 
     def _walk(self, folder: Path) -> Iterator[Path]:
         try:
@@ -292,6 +304,8 @@ class FolderPosts:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(Path(entry.path))
+            elif os.path.isdir(entry.path):  # noqa: PTH112 - pathlib raises where a link leads to what may not be read
+                self.linked += 1
             elif Path(entry.name).suffix.lower() in SUFFIXES:
                 yield Path(entry.path)
             else:

@@ -29,8 +29,8 @@ MORE_WORDS: Final = (
 )
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
 ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url", "media_url"})
-Unread: TypeAlias = Literal["words", "images", "addresses", "file"]
-"""What a column that is not used may hold: words, one or several images, an address of one each, a name of any file."""
+Unread: TypeAlias = Literal["words", "images", "bytes", "addresses", "file"]
+"""What a column that is not used may hold: words, images, encoded ones, an address of one each, a name of any file."""
 _UNREAD: Final[Mapping[str, Unread]] = {
     **dict.fromkeys((*MORE_WORDS, *OTHER_NAMES["image_text"]), "words"),
     **dict.fromkeys(("body", "content", "transcript", "meme_text", "extended_tweet"), "words"),
@@ -45,6 +45,14 @@ _LIKE_OURS: Final[Mapping[str, Unread]] = {
 }
 # How like the name of a column of ours another one is that is told: `imagetext`, `imge_path`, `texts`.
 _LIKE: Final = 0.85
+_IMAGE: Final = r"(?:image|img|photo|picture|media|meme)_?"
+_BY_NAME: Final[Mapping[Unread, re.Pattern[str]]] = {
+    "bytes": re.compile(rf"{_IMAGE}(base64|b64|bytes|data)|jpe?g|png"),
+    "addresses": re.compile(rf"{_IMAGE}(url|uri|link)"),
+    "file": re.compile(rf"{_IMAGE}(name|path|file|filename|file_name|file_path)|meme"),
+}
+# Between the words of `imageUrl`.
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _FURTHER_IMAGE: Final = re.compile(r"more_images|(image|img|photo|picture)(_path|_file|_url)?_?\d")
 
 
@@ -143,7 +151,7 @@ def unread(names: Iterable[str], found: Mapping[str, str]) -> list[tuple[str, Un
     told: list[tuple[str, Unread]] = []
     for name in names:
         plain = plain_name(name)
-        kind = None if name in found.values() else _unread(plain)
+        kind = None if name in found.values() else _unread(plain) or _unread(plain_name(_HUMP.sub("_", name)))
         if kind is not None and (kind == "words" or not has_image or _FURTHER_IMAGE.fullmatch(plain)):
             told.append((name, kind))
     return told
@@ -154,7 +162,8 @@ def _unread(plain: str) -> Unread | None:
     if _FURTHER_IMAGE.fullmatch(plain):
         return "images"
     close = [] if plain in OTHER_NAMES else difflib.get_close_matches(plain, _LIKE_OURS, n=1, cutoff=_LIKE)
-    return _UNREAD.get(plain) or (_LIKE_OURS[close[0]] if close else None)
+    by_name = (kind for kind, names in _BY_NAME.items() if names.fullmatch(plain))
+    return _UNREAD.get(plain) or (_LIKE_OURS[close[0]] if close else next(by_name, None))
 
 
 def plain_name(name: str) -> str:

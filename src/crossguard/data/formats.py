@@ -58,9 +58,7 @@ def format_of(source: str) -> str:
         return found
     check_exists(path, "")
     if path.suffix.lower() in SUFFIXES:
-        raise TableError(
-            f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
-        )
+        raise TableError(f"'{source}' is an image, not a table of posts. {how_to_score_images([source])}")
     if kind_of(source):
         raise TableError(f"'{source}' is read in a job, which writes a folder: crossguard score {source} -o decisions/")
     if path.suffix.lower() in _UNPACK:
@@ -71,7 +69,21 @@ def format_of(source: str) -> str:
     )
 
 
-def kind_of(path: str) -> TableKind | None:
+def is_image(path: str) -> bool:
+    """Whether the name of a file is that of an image."""
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def how_to_score_images(images: Sequence[str]) -> str:
+    """Returns the commands that score images that were given in the place of a table."""
+    folders = dict.fromkeys(shlex.quote(image[: image.rfind("/") + 1] or ".") for image in images)
+    # Where images lie in several folders, or in a storage, their decisions go into a folder.
+    out = " -o decisions/" if len(folders) > 1 or "://" in images[0] else ""
+    told = f"Score their folder: crossguard score {' '.join(folders)}{out}"
+    if len(images) > 1 or "://" in images[0]:
+        return told
+    return f"Score it with: crossguard score --image {shlex.quote(images[0])}"
+ -> TableKind | None:
     """Returns how a job reads a file, by its name; None for what is not read."""
     kind = KINDS.get(suffix_of(path))
     return kind if kind in {*TEXT_FORMATS, "tar"} or not path.lower().endswith(PACKED) else None

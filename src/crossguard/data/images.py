@@ -72,7 +72,7 @@ def decode(
 
 def thumbnail(source: ImageSource, base: Path | None = None) -> str:
     """Returns a `data:` URL of a JPEG of at most 360 by 270 pixels: the first frame of the image."""
-    frame = decode(source, base=base or Path.cwd(), frames=1)[0]
+    frame = decode(source, base=base or Path.cwd(), size_hint=max(THUMBNAIL_SIZE), frames=1)[0]
     return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(frame, THUMBNAIL_SIZE)).decode()}"
 
 

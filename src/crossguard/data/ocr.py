@@ -39,7 +39,7 @@ _TOO_LONG = (4, 20)
 _LEAST = 64
 _MOST_STRIPS = 16
 # Part of the cache's path: to be raised with every change here by which an image gives other words.
-_READING = 2
+_READING = 3
 # How far from its place a cut may be, as a share of a strip: it goes between two lines.
 _NEAR = 0.1
 
@@ -82,7 +82,8 @@ class WordReader:
         place = self._cache / key[:2] / f"{key}.txt"
         with suppress(OSError, UnicodeDecodeError):
             return place.read_text(encoding="utf-8")
-        frames = decode(content, frames=_FRAMES)
+        # No larger than the engine can use: a photo of 48 MP that is scored is no other for its words.
+        frames = decode(content, frames=_FRAMES, size_hint=_SIDE)
         words = "\n".join(dict.fromkeys(line for frame in frames for line in self._lines(frame)))
         keep(place, words.encode())
         return words

@@ -24,6 +24,8 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "words": "is not scored; join it to the text if people read both",
     "images": "is not read, so posts are scored without these images. A row holds one image, its path in "
     "image_path: give each of several a row",
+    "bytes": "is not read, so posts are scored without images that it may hold. As bytes or data: URLs: "
+    "--image-column '{}'",
     "addresses": "is not read, so posts are scored without these images. To fetch them: crossguard score -o FOLDER/ "
     "--image-path-column '{}' --fetch-origin https://HOST",
     "file": "is not read; if it names images: --image-path-column '{}'",

@@ -133,10 +133,10 @@ def read_table(
     return TEXT_READERS[kind](decompressed(file, entry.path), builder, where, first)
 
 
-def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
+def open_posts(path: Path | str, builder: PostBuilder, image_root: Path | None = None) -> Iterable[Post]:
     """Returns the posts of a file, or of the tables in a folder or a storage, in the order of their names.
 
-    Of several tables, relative image paths start from the folder of each.
+    Of several tables, relative image paths start from the folder of each, unless there is an `image_root`.
 
     Raises:
         TableError: There is no table.
@@ -149,12 +149,15 @@ def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
     first = next(tables, None)
     if first is None:
         raise TableError(f"There is no table in '{path}', or only empty ones. Known suffixes: {', '.join(KINDS)}.")
-    return (post for each, kind in itertools.chain([first], tables) for post in _read(place, each, kind, builder))
+    found = itertools.chain([first], tables)
+    return (post for each, kind in found for post in _read(place, each, kind, builder, image_root))
 
 
-def _read(place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder) -> Iterator[Post]:
+def _read(
+    place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder, image_root: Path | None
+) -> Iterator[Post]:
     address = place.address_of(entry.path)
-    builder.image_root = Path(address).parent
+    builder.image_root = image_root or Path(address).parent
     where, count = f"'{address}'", 0
     with place.open(entry) as file:
         try:

@@ -99,8 +99,8 @@ class PostReader:
     def warnings(self) -> list[str]:
         """What a person should know after reading, one sentence each."""
         found = [self._duplicates.warning] if self._duplicates.warning else []
-        if self._folder is not None and self._folder.left_out:
-            found.append(f"{self._folder.left_out:,} files were left out, as their names are not those of images.")
+        if self._folder is not None:
+            found += self._folder.warnings
         return found + self._builder.notes + self._builder.missing
 
     @property

@@ -127,7 +127,7 @@ def read_annotated(
     shares = Shares(path)
     header: tuple[str, ...] = ()  # tables of a folder may differ in theirs
     others: list[str] = []
-    for number, post in _rows(path, builder, split):
+    for number, post in _rows(path, builder, split, image_root):
         row = post.extra
         if not posts:
             _check_header(path, builder.header, labels, hateful_column)
@@ -175,10 +175,12 @@ def _fill(values: list[Any], rows: int) -> list[Any]:
     return values
 
 
-def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:
+def _rows(
+    path: Path | str, builder: PostBuilder, split: str | None, image_root: Path | None = None
+) -> Iterator[tuple[int, Post]]:
     """Yields the posts of a split and their numbers; every row of the table must be readable."""
     splits, found = set[str](), False
-    for number, post in enumerate(readable(open_posts(path, builder), path), start=1):
+    for number, post in enumerate(readable(open_posts(path, builder, image_root), path), start=1):
         own = ", ".join(names_in(post.extra.get(SPLIT)))
         splits.add(own)
         if split is None or own == split:

@@ -156,7 +156,7 @@ def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:
     if not source.startswith("data:"):
         return [(None, "The image was sent as a link, which is not followed. Send it as a data: URL.")]
     try:
-        frames = decode(source, frames=FRAMES)
+        frames = decode(source, size_hint=max(IMAGE_SIZE), frames=FRAMES)
     except ImageError as error:
         return [(None, str(error))]
     return [(to_jpeg(frame, IMAGE_SIZE, 85), "") for frame in frames]

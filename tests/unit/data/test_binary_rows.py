@@ -132,7 +132,17 @@ class TestFolder:
         posts = list(reader)
         assert [post.id for post in posts] == ["a.webp", "b/10.PNG", "b/2.jpg", "c.gif"]
         assert [post.image for post in posts] == [tmp_path / post.id for post in posts]
-        assert any("2 files were left out" in warning for warning in reader.warnings)
+        assert reader.warnings == [
+            "1 files were left out, as their names are not those of images.",
+            "1 linked folder was not followed: score it by its own path.",
+        ]
+
+    def test_links_to_folders_are_told_whatever_they_are_called(self, tmp_path: Path) -> None:
+        (tmp_path / "posts").mkdir()
+        for name in ("a.png", "b"):
+            (tmp_path / "posts" / name).symlink_to(tmp_path)
+        with pytest.raises(TableError, match=r"\(0 other files\). 2 linked folders were not followed: score them by their"):
+            read(tmp_path / "posts")
 
     def test_no_pictures(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "x")

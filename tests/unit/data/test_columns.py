@@ -58,10 +58,12 @@ def test_a_table_without_a_known_column_is_told_what_to_do(header: list[str], sa
 def test_names_that_are_like_ours_and_are_not_read_are_told() -> None:
     words = ["imageText", "body", "txt"]
     images = ["imge_path", "more_images"]
-    files = ["file_name", "Path"]
+    encoded = ["image_base64", "imageBase64", "img_bytes", "image_data", "jpg"]
+    addresses = ["imageUrl", "image_link", "media_uri"]
+    files = ["file_name", "Path", "image_name", "photo_path", "imgFile"]
     others = ["comment", "context", "next", "image_hash", "image_id"]
-    told = unread(["text", *words, *images, *files, *others], {"text": "text"})
-    kinds = {"words": words, "images": images, "file": files}
+    kinds = {"words": words, "images": images, "bytes": encoded, "addresses": addresses, "file": files}
+    told = unread(["text", *(name for names in kinds.values() for name in names), *others], {"text": "text"})
     assert told == [(name, kind) for kind, names in kinds.items() for name in names]
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from crossguard.cache import keep
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import read_encoded
+from crossguard.data.images import decode, thumbnail
 from crossguard.data.ocr import AHEAD, WordReader, _content_key
 from crossguard.errors import ImageError, MissingExtraError
 from crossguard.machine import available_cores
@@ -41,6 +42,21 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> WordReader:
 
 def test_words_are_read_line_by_line(reader: WordReader) -> None:
     assert reader.read(drawn("GOOD MORNING", "dear friends")).splitlines() == ["GOOD MORNING", "dear friends"]
+
+
+def test_words_of_a_photo_that_is_scored_at_a_smaller_size_are_read(reader: WordReader) -> None:
+    """As phones write 48 MP: turned by its EXIF. In full, decoding it would take too much memory."""
+    photo = Image.new("RGB", (8064, 6048), "white")
+    photo.paste(drawn("GOOD MORNING").resize((4600, 1000)), (1000, 1000))
+    photo = photo.rotate(180)
+    exif = photo.getexif()
+    exif[0x0112] = 3
+    turned = io.BytesIO()
+    photo.save(turned, "JPEG", exif=exif)
+    with pytest.raises(ImageError, match=r"would take 3\d\d MiB"):
+        decode(turned.getvalue())
+    assert reader.read(turned.getvalue()) == "GOOD MORNING"
+    assert thumbnail(turned.getvalue()).startswith("data:image/jpeg;base64,")
 
 
 def test_no_words(reader: WordReader) -> None:

@@ -181,3 +181,15 @@ def test_a_limit_holds_for_numbers_of_32_bits_too(tmp_path: Path, limit: float) 
         read_annotated(tmp_path / name, ("racist",), positive_from=limit) for name in ("wide.csv", "narrow.parquet")
     )
     assert wide.truth.tolist() == narrow.truth.tolist() == [[float(share >= limit)] for share in shares["racist"]]
+
+
+def test_an_image_root_holds_for_a_folder_of_tables(tmp_path: Path, red: bytes) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(red)
+    (tmp_path / "tables").mkdir()
+    for name in ("x.csv", "y.csv"):
+        (tmp_path / "tables" / name).write_text("image_path,racist\na.png,1\n", encoding="utf-8")
+    found = read_annotated(tmp_path / "tables", ("racist",), image_root=tmp_path / "images")
+    assert [Path(str(post.image)) for post in found.posts] == [tmp_path / "images" / "a.png"] * 2
+    found = read_annotated(tmp_path / "tables", ("racist",))
+    assert [Path(str(post.image)) for post in found.posts] == [tmp_path / "tables" / "a.png"] * 2
