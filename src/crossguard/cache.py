@@ -24,15 +24,15 @@ def cache_folder() -> Path:
 
 
 def keep(place: Path, content: bytes | memoryview) -> None:
-    """Writes a cache entry at once or not at all, for this user alone to write.
+    """Writes a cache entry at once or not at all, for this user alone to read and write: it may hold words of images.
 
     A cache that cannot be written is no reason to stop.
     """
     unfinished = place.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
-        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.chmod(0o644)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(unfinished, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(content)
         unfinished.replace(place)
     except OSError:
         with suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 from pathlib import Path
 from unittest.mock import Mock
@@ -38,3 +39,15 @@ def test_a_user_without_a_home_scores_and_keeps_nothing(tiny_bundle: Bundle, mon
     assert not cache_folder().exists()
     with crossguard.load(tiny_bundle.folder) as moderator:
         assert moderator.score("hello").status == "scored"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_is_kept_is_for_one_user_alone(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        keep(tmp_path / "ocr" / "words.txt", b"words of an image")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "ocr" / "words.txt").read_bytes() == b"words of an image"
+    modes = [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "ocr", *(tmp_path / "ocr").iterdir())]
+    assert modes == ["0o700", "0o600"]
