@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -67,6 +68,7 @@ class Database:
                 f"There is no database '{url.database}'. Name the console's before the command: "
                 "crossguard review --database FILE ... To make a new one: crossguard review, or review import."
             )
+        _make_private(url)
         try:
             # Errors are logged, and would show the texts of posts beside their statement.
             ping = url.get_backend_name() != "sqlite"
@@ -182,6 +184,13 @@ def _url(where: str) -> URL:
         if not folder.is_dir():
             raise ConfigError(f"The folder '{folder}' of the database is not there.")
     return url
+
+
+def _make_private(url: URL) -> None:
+    """Makes the file of a new database, for its owner alone; SQLite gives the files beside it the same mode."""
+    if url.get_backend_name() == "sqlite" and "uri" not in url.query:
+        with contextlib.suppress(OSError):  # it is there, or cannot be made: SQLite says why
+            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _pool(url: URL) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import traceback
 from pathlib import Path
@@ -65,6 +66,24 @@ def test_a_file_is_only_made_where_that_is_wanted(form: str, tmp_path: Path) -> 
         Database.open(where, create=False)
     Database.open(where).close()
     Database.open(where, create=False).close()
+
+
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_a_new_file_is_for_its_owner_alone(form: str, tmp_path: Path) -> None:
+    """It holds the posts, and what people said of them."""
+    before = os.umask(0o022)
+    try:
+        database = Database.open(form.format(tmp_path / "new.sqlite"))
+        with database.write() as tx:
+            log.record(tx, 0.0, "Ann", "join")
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+        assert modes == dict.fromkeys(("new.sqlite", "new.sqlite-wal", "new.sqlite-shm"), "0o600")
+        database.close()
+        (tmp_path / "new.sqlite").chmod(0o660)  # as somebody wanted it
+        Database.open(str(tmp_path / "new.sqlite")).close()
+        assert (tmp_path / "new.sqlite").stat().st_mode & 0o777 == 0o660
+    finally:
+        os.umask(before)
 
 
 def test_the_migrations_make_the_schema(database: Database, first_scripts: Path) -> None:
