@@ -1,8 +1,10 @@
-"""The socket that a server listens on."""
+"""The socket that a server listens on, and whom it hears there."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+from functools import lru_cache
 from typing import Final
 
 from crossguard.errors import ConfigError
@@ -35,3 +37,15 @@ def web_address(host: str, port: int) -> str:
     """Returns the address under which a browser on this machine finds what listens there."""
     host = EVERYWHERE.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@lru_cache(maxsize=1024)
+def network_of(host: str) -> str:
+    """Returns the address of a client; of an IPv6 client the network of 64 bits, all of which one client may own."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return host

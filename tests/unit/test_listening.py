@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from crossguard.errors import ConfigError
-from crossguard.listening import listen, web_address
+from crossguard.listening import listen, network_of, web_address
 
 
 def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers() -> None:
@@ -35,3 +35,9 @@ def test_an_address_of_version_6_stands_in_brackets() -> None:
     here = ["http://[::1]:80", "http://127.0.0.1:80"]
     assert [web_address(host, 80) for host in ("::1", "127.0.0.1")] == here
     assert [web_address(host, 80) for host in ("::", "0.0.0.0")] == here  # noqa: S104
+
+
+def test_a_client_of_version_6_is_known_by_its_network() -> None:
+    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
+    for host in ("192.0.2.1", "::ffff:192.0.2.1", "testclient", ""):
+        assert network_of(host) == host

@@ -36,4 +36,4 @@ class NotFoundError(ReviewError, status=404):
 
 
 class TooManyAttemptsError(ReviewError, status=429):
-    """Logging in failed too often."""
+    """Logging in failed too often, or too many log in at the moment."""

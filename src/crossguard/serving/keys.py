@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 from starlette.requests import Request
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
+from crossguard.listening import network_of
 
 TOKEN_BYTES = 32
 ANONYMOUS = "anonymous"  # the caller where no keys are in use
@@ -96,16 +95,5 @@ def presented_key(request: Request) -> str:
 
 
 def client_network(request: Request) -> str:
-    """Returns the address of a client; of an IPv6 client the network of 64 bits, all of which one client may own."""
-    return _network_of(request.client.host if request.client is not None else "")
-
-
-@lru_cache(maxsize=1024)
-def _network_of(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((int(address), 64), strict=False))
-    return host
+    """Returns the address of a client, or its network."""
+    return network_of(request.client.host if request.client is not None else "")

@@ -1,34 +1,22 @@
-"""Logging in and out, and the one-time links by which people join or choose a new password.
-
-Passwords are hashed by argon2id with the parameters of RFC 9106 that argon2-cffi recommends.
-"""
+"""Logging in and out, and the one-time links by which people join or choose a new password."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Mapping
 from dataclasses import astuple
-from functools import cache
 from typing import Final
 from urllib.parse import quote, unquote
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from starlette.responses import Response
 
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError, TooManyAttemptsError
 from crossguard.review.oidc import Challenge, Provider
 from crossguard.review.pages.visit import COOKIE, Visit
+from crossguard.review.passwords import hash_password, matches
 from crossguard.review.roles import Role
 from crossguard.review.store import attempts, log, people
 from crossguard.review.store.schema import HOUR
 
-SHORTEST: Final = 10
-LONGEST: Final = 200
-_HASHER: Final = PasswordHasher()
-_HASHING: Final = threading.Semaphore(2)
-"""Each takes 64 MiB and several cores, so that many at once would cost others their pages."""
 _ASKED: Final = "crossguard_review_oidc"
 WRONG = "The name or the password is wrong."
 
@@ -54,7 +42,7 @@ def _check(visit: Visit, name: str, password: str) -> people.Person:
             person, stored = people.by_name(db, name)
         except NotFoundError:
             person, stored = None, None
-    if not matches(stored, password) or person is None or not person.active:
+    if not matches(stored, password, visit.address) or person is None or not person.active:
         with database.write() as tx:
             attempts.note(tx, name, visit.address, visit.now)
         raise FormError(WRONG)
@@ -126,7 +114,7 @@ def join(visit: Visit) -> Response:
     if visit.request.method != "POST":
         return visit.render("join.html.j2", invited=invited, problem="")
     try:
-        hashed = _new_password(visit.form)
+        hashed = _new_password(visit)
         with visit.console.database.write() as tx:
             people.invitation(tx, token, visit.now)  # again, as somebody may have used it meanwhile
             if invited.name is None:
@@ -142,41 +130,14 @@ def join(visit: Visit) -> Response:
     return log_in(visit, person.id)
 
 
-def _new_password(form: Mapping[str, str]) -> str:
-    password = form.get("password", "")
-    if password != form.get("again", ""):
+def _new_password(visit: Visit) -> str:
+    password = visit.form.get("password", "")
+    if password != visit.form.get("again", ""):
         raise FormError("The two passwords differ.")
-    return hash_password(password)
+    return hash_password(password, visit.address)
 
 
 def local_path(target: str) -> str:
     """Returns a path on this console; anything that could lead elsewhere becomes the start page."""
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if safe else "/"
-
-
-def hash_password(password: str) -> str:
-    """Returns the hash of a new password.
-
-    Raises:
-        FormError: It is too short or too long.
-    """
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise FormError(f"A password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}.")
-    with _HASHING:
-        return _HASHER.hash(password)
-
-
-def matches(stored: str | None, password: str) -> bool:
-    """Whether a password is the stored one; takes the same time when nothing is stored."""
-    try:
-        with _HASHING:
-            _HASHER.verify(stored or _nobodys(), password[:LONGEST])
-    except (VerificationError, InvalidHashError):
-        return False
-    return stored is not None
-
-
-@cache
-def _nobodys() -> str:
-    return _HASHER.hash("compared with when there is nobody of a name")

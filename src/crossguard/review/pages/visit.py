@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from crossguard.listening import network_of
 from crossguard.review.console import Console
 from crossguard.review.errors import FormError, LoginEndedError, NotAllowedError, NotFoundError
 from crossguard.review.pages.templating import fill
@@ -68,8 +69,8 @@ class Visit:
 
     @property
     def address(self) -> str:
-        """Where the request comes from."""
-        return self.request.client.host if self.request.client else ""
+        """The address or network where the request comes from."""
+        return network_of(self.request.client.host if self.request.client else "")
 
     def go(self, path: str) -> Response:
         """Returns the answer that sends the browser on."""
@@ -105,6 +106,9 @@ def page(handler: Handler, right: Right | None = None, *, public: bool = False) 
             # The text of some character sets, which anybody could name, is read in quadratic time.
             if "charset" in kind.replace("charset=utf-8", ""):
                 raise FormError("A form is read as UTF-8. Leave the character set out of its content type.")
+            # The parser walks over empty fields one by one without counting them: a megabyte takes it seconds.
+            if not kind.startswith("multipart/form-data") and (await request.body()).count(b"&") > MAX_FIELDS:
+                raise FormError(f"A form may have {MAX_FIELDS} fields; this one has more.")
             async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
                 texts = {name: without_nul(value) for name, value in sent.multi_items() if isinstance(value, str)}
                 form = {name: text.replace("\r\n", "\n") for name, text in texts.items()}  # as the page counted them

@@ -12,7 +12,7 @@ from crossguard.review.store.schema import attempts
 
 WINDOW_S: Final = 900
 FAILURES: Final = 10
-"""Failed logins of a name from one address in `WINDOW_S` seconds; more have to wait."""
+"""Failed logins of a name from one address, or IPv6 network, in `WINDOW_S` seconds; more have to wait."""
 FAILURES_OF_NAME: Final = 100
 """The same from all addresses together; higher, so that a stranger cannot easily lock somebody out."""
 
@@ -42,4 +42,4 @@ def forget(tx: Connection, name: str, address: str) -> None:
 
 def _keys(name: str, address: str) -> tuple[str, str]:
     lower = name.strip().lower()
-    return digest(f"{lower}@{address}"), digest(lower)
+    return digest(f" {address} {lower}"), digest(lower)  # a blank first, so that no name is taken for both

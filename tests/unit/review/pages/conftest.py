@@ -9,8 +9,8 @@ from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 from tests.unit.review.conftest import NOW
 
+from crossguard.review import passwords
 from crossguard.review.console import Console
-from crossguard.review.pages import login
 from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
 from crossguard.review.store import people
@@ -20,7 +20,7 @@ PASSWORD = "correct horse"  # noqa: S105 - of the people in these tests
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 ON_BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
@@ -40,7 +40,7 @@ def client(console: Console) -> TestClient:
 def log_in(client: TestClient, console: Console, name: str = "Ann", role: Role = Role.REVIEWER) -> str:
     """Logs in as somebody new and returns their token for forms."""
     with console.database.write() as tx:
-        people.add(tx, name, role, NOW, password=login.hash_password(PASSWORD))
+        people.add(tx, name, role, NOW, password=passwords.hash_password(PASSWORD, ""))
     answer = client.post("/login", data={"name": name, "password": PASSWORD})
     assert answer.status_code == 200
     return csrf_of(answer.text)

@@ -6,8 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 from tests.unit.review.pages.conftest import PASSWORD, log_in
 
+from crossguard.review import passwords
 from crossguard.review.console import Console
 from crossguard.review.pages import login
+from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
 from crossguard.review.store import people
 
@@ -28,6 +30,18 @@ def test_a_wrong_password_is_refused_and_guessing_is_slowed_down(client: TestCli
     nobody = client.post("/login", data={"name": "Zoe", "password": PASSWORD})
     assert "The name or the password is wrong." in nobody.text
     assert 'name="name" value="Zoe"' in nobody.text, "what was typed stays"
+
+
+def test_guessing_from_many_addresses_of_one_network_is_slowed_down(console: Console) -> None:
+    """One client of IPv6 may have 2**64 of them, and would lock Ann out everywhere."""
+
+    def post(host: str, password: str) -> int:
+        client = TestClient(create_app(console), client=(host, 50_000))
+        return client.post("/login", data={"name": "Ann", "password": password}).status_code
+
+    log_in(TestClient(create_app(console)), console)
+    assert [post(f"2001:db8::{number:x}", f"guess {number}") for number in range(11)] == [422] * 10 + [429]
+    assert post("2001:db8:0:1::1", PASSWORD) == 200
 
 
 def test_logging_in_never_leads_elsewhere(client: TestClient, console: Console) -> None:
@@ -70,6 +84,21 @@ def test_nothing_is_hashed_for_a_link_that_nobody_got(client: TestClient, monkey
     monkeypatch.setattr(login, "hash_password", hashed.append)
     answer = client.post("/join/nonsense", data={"name": "Lea", "password": PASSWORD, "again": PASSWORD})
     assert (answer.status_code, hashed) == (404, [])
+
+
+def test_who_finds_no_place_to_have_a_password_hashed_is_told_and_not_counted(
+    client: TestClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who wait hold the threads that answer all pages."""
+    log_in(client, console)
+    client.cookies.clear()
+    monkeypatch.setattr(passwords, "_TAKEN", ["elsewhere"] * passwords.PLACES)
+    for _ in range(20):
+        answer = client.post("/login", data={"name": "Ann", "password": PASSWORD})
+        assert answer.status_code == 429
+        assert "Too many people are logging in at this moment. Try again in a few seconds." in answer.text
+    monkeypatch.setattr(passwords, "_TAKEN", [])
+    assert client.post("/login", data={"name": "Ann", "password": PASSWORD}).status_code == 200
 
 
 def test_after_logging_out_the_cookie_is_worth_nothing(client: TestClient, console: Console) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
@@ -92,6 +95,19 @@ def test_nobody_chooses_how_a_form_is_decoded(client: TestClient) -> None:
     for kind in ("multipart/form-data; boundary=x; charset=UTF-8", "multipart/form-data; boundary=x"):
         answer = client.post("/login", content=part, headers={"content-type": kind})
         assert "The name or the password is wrong." in answer.text, kind
+
+
+def test_a_form_of_empty_fields_is_not_parsed(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of them, which needs no login, would stop the console for seconds."""
+    parsed = Mock(side_effect=AssertionError("parsed"))
+    monkeypatch.setattr(Request, "form", parsed)
+    for kind in ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded; a=multipart/form-data"):
+        answer = client.post("/login", content=b"&" * 1_000_000, headers={"content-type": kind})
+        assert (answer.status_code, "A form may have 200 fields; this one has more." in answer.text) == (422, True)
+    monkeypatch.undo()
+    text = b'--x\r\ncontent-disposition: form-data; name="name"\r\n\r\n' + b"&" * 1000 + b"\r\n--x--\r\n"
+    answer = client.post("/login", content=text, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert "The name or the password is wrong." in answer.text, "inside a field it separates nothing"
 
 
 def test_a_line_of_a_comment_ends_in_one_character(client: TestClient, console: Console) -> None:

@@ -34,6 +34,14 @@ def test_a_stranger_at_many_addresses_is_slowed_down_later(database: Database, m
             attempts.check(tx, "Ann", "5.6.7.8", NOW)
 
 
+def test_a_name_that_holds_an_address_counts_for_itself(database: Database) -> None:
+    with database.write() as tx:
+        for name in ("ann@1.2.3.4", "1.2.3.4 ann", " 1.2.3.4 ann"):
+            for _ in range(attempts.FAILURES):
+                attempts.note(tx, name, "5.6.7.8", NOW)
+        attempts.check(tx, "Ann", "1.2.3.4", NOW)
+
+
 def test_who_proved_to_be_who_they_are_does_not_wait(database: Database) -> None:
     with database.write() as tx:
         for _ in range(attempts.FAILURES):
