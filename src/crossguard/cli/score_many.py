@@ -49,7 +49,7 @@ def run(
     """Runs a job and returns the exit code; `price` is that of one core for an hour."""
     from crossguard.jobs.run import score_files
 
-    _check_sources(sources)
+    _check_sources(sources, how["input_format"])
     if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
         hint = f". The decisions on one file: crossguard score {shlex.quote(sources[0])} -o decisions.csv"
@@ -74,9 +74,14 @@ def run(
     return NOTHING_SCORED if whole is not None and 0 < whole.posts == whole.failed else 0
 
 
-def _check_sources(sources: Sequence[str]) -> None:
+def _check_sources(sources: Sequence[str], input_format: str | None) -> None:
     if not sources or "-" in sources:
         raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
+    from crossguard.data.formats import how_to_score_images, images_among
+
+    images = [] if input_format else images_among(sources)
+    if images:
+        raise click.UsageError(how_to_score_images(images))
 
 
 def _looks_like_a_file(out: str) -> bool:
@@ -100,7 +105,7 @@ def estimate(
     **how: Any,
 ) -> int:
     """Says what a job would take."""
-    _check_sources(sources)
+    _check_sources(sources, how["input_format"])
     from rich.filesize import decimal
 
     from crossguard.jobs.estimate import estimate as measure

@@ -278,8 +278,8 @@ class FolderPosts:
             name = path.relative_to(self._folder).as_posix()
             yield Post(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), image=path)
         if not found:
-            told = " ".join([f"No images in the folder '{self._folder}' ({self.left_out} other files).", *self._links()])
-            raise TableError(f"{told} For tables: -o FOLDER/")
+            told = [f"No images in the folder '{self._folder}' ({self.left_out} other files).", *self._links()]
+            raise TableError(f"{' '.join(told)} For tables: -o FOLDER/")
 
     @property
     def warnings(self) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import difflib
 import os
+import re
+import shlex
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, Literal, TypeAlias, cast
 
 from crossguard.data.image_formats import SUFFIXES
@@ -57,8 +59,8 @@ def format_of(source: str) -> str:
     if found and (plain == path or found in TEXT_FORMATS):
         return found
     check_exists(path, "")
-    if path.suffix.lower() in SUFFIXES:
-        raise TableError(f"'{source}' is an image, not a table of posts. {how_to_score_images([source])}")
+    if images_among([source]):
+        raise TableError(how_to_score_images([source]))
     if kind_of(source):
         raise TableError(f"'{source}' is read in a job, which writes a folder: crossguard score {source} -o decisions/")
     if path.suffix.lower() in _UNPACK:
@@ -69,21 +71,28 @@ def format_of(source: str) -> str:
     )
 
 
-def is_image(path: str) -> bool:
-    """Whether the name of a file is that of an image."""
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+def images_among(sources: Iterable[str]) -> list[str]:
+    """Returns those of some files and patterns that name images; a folder is none, whatever it is called."""
+    named = (source for source in sources if PurePosixPath(source).suffix.lower() in SUFFIXES)
+    return [source for source in named if not os.path.isdir(source)]  # noqa: PTH112 - as above
 
 
 def how_to_score_images(images: Sequence[str]) -> str:
-    """Returns the commands that score images that were given in the place of a table."""
-    folders = dict.fromkeys(shlex.quote(image[: image.rfind("/") + 1] or ".") for image in images)
-    # Where images lie in several folders, or in a storage, their decisions go into a folder.
-    out = " -o decisions/" if len(folders) > 1 or "://" in images[0] else ""
-    told = f"Score their folder: crossguard score {' '.join(folders)}{out}"
-    if len(images) > 1 or "://" in images[0]:
-        return told
-    return f"Score it with: crossguard score --image {shlex.quote(images[0])}"
- -> TableKind | None:
+    """Returns what to do with images that were given in the place of a table, or with a pattern of images."""
+    fixed = [re.split(r"[*?]", image)[0] for image in images]
+    folders = dict.fromkeys(shlex.quote(start[: start.rfind("/") + 1] or ".") for start in fixed)
+    stored = "://" in images[0]
+    command = f"crossguard score {' '.join(folders)}" + (" -o decisions/" if stored or len(folders) > 1 else "")
+    if stored or fixed != [images[0]]:
+        return f"These are images. Score their folder: {command}"
+    (image,) = images
+    return (
+        f"'{image}' is an image, not a table of posts. Score it with: crossguard score --image {shlex.quote(image)}; "
+        f"or all of its folder: {command}"
+    )
+
+
+def kind_of(path: str) -> TableKind | None:
     """Returns how a job reads a file, by its name; None for what is not read."""
     kind = KINDS.get(suffix_of(path))
     return kind if kind in {*TEXT_FORMATS, "tar"} or not path.lower().endswith(PACKED) else None

@@ -13,7 +13,7 @@ from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
-from crossguard.data.formats import KINDS, TableKind, kind_of
+from crossguard.data.formats import KINDS, TableKind, how_to_score_images, images_among, kind_of
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges, decompressed
@@ -66,10 +66,7 @@ def table_files(
     if entry is not None:
         kind = known or kind_of(entry.path)
         if kind is None:
-            raise TableError(
-                f"The format of '{place.address}' is not clear from its name. Known suffixes: {', '.join(KINDS)}; "
-                "texts and tar files also with .gz or .zst. Say which it is with --input-format."
-            )
+            raise _no_table(place.address)
         yield entry, kind
         return
     jobs, locked = ([], None) if left_out is None else (left_out.jobs, left_out.locked)
@@ -80,7 +77,7 @@ def table_files(
         entries = (each for each in listed if not _NO_TABLES.fullmatch(PurePosixPath(each.path).name))
     else:
         raise TableError(f"There is no '{place.address}': no file, no folder, and no pattern that matches.")
-    found = False
+    found = images = False
     for each in entries:
         kind = known or kind_of(each.path)
         if kind is not None:
@@ -88,8 +85,26 @@ def table_files(
             yield each, kind
         elif left_out is not None:
             left_out.suffixes[_told_suffix(each.path)] += 1
+        images = images or bool(images_among([each.path]))
     if not found and has_wildcard(place.path):
-        raise TableError(f"No file that can be read matches '{place.address}'. Known suffixes: {', '.join(KINDS)}.")
+        raise _no_match(place.address, images=images)
+
+
+def _no_table(address: str) -> TableError:
+    """Returns the error of a file whose name is not that of a table."""
+    if images_among([address]):
+        return TableError(how_to_score_images([address]))
+    return TableError(
+        f"The format of '{address}' is not clear from its name. Known suffixes: {', '.join(KINDS)}; "
+        "texts and tar files also with .gz or .zst. Say which it is with --input-format."
+    )
+
+
+def _no_match(pattern: str, *, images: bool) -> TableError:
+    """Returns the error of a pattern that matches no table."""
+    if images:
+        return TableError(how_to_score_images([pattern]))
+    return TableError(f"No file that can be read matches '{pattern}'. Known suffixes: {', '.join(KINDS)}.")
 
 
 def _told_suffix(path: str) -> str:

@@ -98,6 +98,18 @@ def test_a_wrong_command_line_is_told(score: Score, args: list[str], message: st
     assert message in " ".join(said.split())
 
 
+@pytest.mark.parametrize("args", [[], ["-o", "out/"], ["-o", "out.csv"], ["--dry-run"]])
+def test_the_command_that_images_are_told_scores_them(score: Score, tmp_path: Path, args: list[str]) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(png((40, 30)))
+    for images in ([tmp_path / "a.png", tmp_path / "b.png"], [tmp_path / "*.png"], [tmp_path / "a.png"]):
+        code, told = score(*images, *args)
+        told = " ".join(told.split())
+        assert code != 0
+        assert told.endswith(f": crossguard score {tmp_path}/"), told
+    assert score(f"{tmp_path}/", "-o", tmp_path / "out.csv")[0] == 0
+
+
 @pytest.mark.parametrize("out", [None, "out.jsonl", "out/"])
 @pytest.mark.parametrize(
     "text",

@@ -141,7 +141,7 @@ class TestFolder:
         (tmp_path / "posts").mkdir()
         for name in ("a.png", "b"):
             (tmp_path / "posts" / name).symlink_to(tmp_path)
-        with pytest.raises(TableError, match=r"\(0 other files\). 2 linked folders were not followed: score them by their"):
+        with pytest.raises(TableError, match=r"\(0 other files\). 2 linked folders were not followed:"):
             read(tmp_path / "posts")
 
     def test_no_pictures(self, tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import shlex
 from pathlib import Path
 
 import pytest
 from tests.support.tables import write
 
-from crossguard.data.formats import format_of, kind_of
+from crossguard.data.formats import format_of, how_to_score_images, images_among, kind_of
 from crossguard.data.tables import PostReader
 from crossguard.errors import TableError
 
@@ -66,8 +67,34 @@ def test_empty_file(tmp_path: Path, name: str) -> None:
 
 
 def test_picture_instead_of_a_table(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="--image"):
-        PostReader(write(tmp_path / "a.png", "x"))
+    for name in ("a.png", "my a.JPG"):
+        path = write(tmp_path / name, "x")
+        with pytest.raises(TableError) as told:
+            PostReader(path)
+        assert f"crossguard score --image {shlex.quote(str(path))}; or all of its folder:" in str(told.value)
+        assert str(told.value).endswith(f": crossguard score {tmp_path}/")
+
+
+@pytest.mark.parametrize(
+    ("images", "command"),
+    [
+        (["few/a.jpg", "few/b.jpg"], "few/"),
+        (["a.jpg", "b.jpg"], "."),
+        (["few/*.jpg"], "few/"),
+        (["few/**/*.jpg"], "few/"),
+        (["few/*/a?.jpg"], "few/"),
+        (["my few/a.jpg", "more/b.jpg"], "'my few/' more/ -o decisions/"),
+        (["s3://bucket/few/a.jpg"], "s3://bucket/few/ -o decisions/"),
+    ],
+)
+def test_images_instead_of_tables_are_scored_by_their_folder(images: list[str], command: str) -> None:
+    assert how_to_score_images(images) == f"These are images. Score their folder: crossguard score {command}"
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").mkdir()
+    sources = [str(tmp_path / "a.jpg"), "b.csv", "few/b.JPEG", "few/*.png", "few/*"]
+    assert images_among(sources) == ["few/b.JPEG", "few/*.png"]
 
 
 def test_folder_given_as_a_table(tmp_path: Path) -> None:

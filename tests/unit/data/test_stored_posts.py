@@ -68,6 +68,13 @@ def test_images_of_a_folder_of_tables_lie_beside_their_table(tmp_path: Path) -> 
     assert [post.image for post in posts] == [str(tmp_path / "a" / "x.png"), str(tmp_path / "b" / "x.png")]
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "*.jpg", "*"])
+def test_images_in_the_place_of_a_table_are_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(TableError, match=rf"crossguard score {tmp_path}/$"):
+        list(table_files(Storage(str(tmp_path / name))))
+
+
 def test_a_folder_without_a_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("no table")
     with pytest.raises(TableError, match=r"no table in .*\.parquet"):
