@@ -74,7 +74,7 @@ def score_one(moderator: Moderator, given: tuple[str, str | None, str], options:
         return
     from crossguard.data.page import with_post
 
-    with _output(moderator, options) as output:
+    with _output(moderator, options, ("text", "image_text") if options.keep else ()) as output:
         output.start()
         kept = {"image_text": post.image_text} if post.image_text else {}
         decision = replace(decision, input=kept | ({"text": post.text} if options.keep else {}))
@@ -93,7 +93,7 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
     posts = iter(reader)
     kept: tuple[str, ...] = ()
     if options.keep:
-        posts, kept = kept_columns(posts, reader)
+        posts, kept = kept_columns(posts, reader, words=how.get("transform") is not None)
     output = None if options.as_table else _output(moderator, options, kept)
     summary = Summary()
     try:

@@ -9,7 +9,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 from crossguard.bundle import Bundle
 from crossguard.cli import COMMANDS, run
 from crossguard.data.writing import read_decisions
-from crossguard.records import Decision
+from crossguard.records import Decision, Post
 
 
 class Result:
@@ -105,6 +106,19 @@ class TestOnePost:
         assert read.records == given.records
         assert list((tmp_path / "cache").rglob("*.txt"))
 
+    def test_words_that_were_read_are_kept_in_every_format(
+        self, score: Score, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("crossguard.cli.score_run.word_reader", lambda: _reads("all together"))
+        picture = posts.with_name("a.png")
+        (tmp_path / "in.csv").write_text("id,text,image_path\ni,hello,a.png\n")
+        for given in (["--text", "hello", "--image", picture], [tmp_path / "in.csv"], [tmp_path]):
+            for suffix in ("csv", "parquet", "jsonl"):
+                out = tmp_path / f"out.{suffix}"
+                assert score(*given, "--ocr", "--keep", "--overwrite", "-o", out).code == 0
+                (row,) = read_decisions(out)
+                assert row.input["image_text"] == "all together"
+
     def test_to_a_terminal_with_masked_words(self, score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
         text = "hello you awful people"
@@ -163,6 +177,10 @@ class TestOnePost:
         result = score("--text", " \u200b ")
         assert result.code == 3
         assert "nothing to score" in result.err
+
+
+def _reads(words: str) -> Callable[[Iterator[Post]], Iterator[Post]]:
+    return lambda posts: (replace(post, image_text=words) for post in posts)
 
 
 def _file(path: Path, content: bytes) -> Path:
