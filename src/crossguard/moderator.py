@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -74,9 +74,9 @@ class Moderator:
         self._shares = False
         self._engine = ScoringEngine(preparation, partial(infer, runtime, bundle), limits)
 
-    def __del__(self) -> None:
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # the module may be gone when Python ends
         """In a fork, keeps the runtime for ever: its end would wait for threads that only the parent has."""
-        if os.getpid() != self._process:
+        if getpid() != self._process:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._runtime))
 
     @classmethod

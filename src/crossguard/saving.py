@@ -41,6 +41,20 @@ def _identity(file: str | Path | int) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
+def check_folder_takes(path: Path) -> None:
+    """Checks that a file can be written, before hours of work for it; makes its folder where there is none.
+
+    Raises:
+        OutputError: It cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+
+
 def save_text(path: Path, text: str) -> None:
     """Writes a file, and its folder where there is none.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossguard.errors import OutputError
-from crossguard.saving import refuse_existing, save_json, save_text, whole_file
+from crossguard.saving import check_folder_takes, refuse_existing, save_json, save_text, whole_file
 
 pytest.importorskip("torch", reason="exports need crossguard[train]")
 
@@ -146,3 +146,11 @@ def test_of_two_files_the_one_that_is_kept_stays(tmp_path: Path) -> None:
         (draft / "sub").mkdir()
         (draft / "sub" / "card").write_text("new")
     assert [(tmp_path / name).read_text() for name in ("a", "b", "card", "sub/card")] == ["new", "new", "old", "new"]
+
+
+def test_a_folder_that_takes_no_file_is_told_before_the_work(tmp_path: Path) -> None:
+    check_folder_takes(tmp_path / "new" / "run" / "run.json")
+    assert list((tmp_path / "new" / "run").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"Cannot write '.*file/run.json': "):
+        check_folder_takes(tmp_path / "file" / "run.json")

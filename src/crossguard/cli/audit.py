@@ -21,6 +21,7 @@ from crossguard.cli.options import (
 )
 from crossguard.cli.progress import Bar
 from crossguard.errors import needs_extra
+from crossguard.saving import check_folder_takes
 
 
 @click.command("audit")
@@ -107,6 +108,8 @@ def command(
     from crossguard.cli.table import terminal
     from crossguard.loading import load
 
+    if out is not None:
+        check_folder_takes(out / AUDIT)
     moderator = load(model, policy=policy)
     labels = moderator.labels.names
     bar = Bar(posts="scoring")

@@ -23,7 +23,7 @@ from crossguard.cli.options import (
 from crossguard.decision.policy import PolicyFile
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.labels import LabelSet
-from crossguard.saving import refuse_existing
+from crossguard.saving import check_folder_takes, refuse_existing
 
 if TYPE_CHECKING:
     from crossguard.evaluation.calibration.fitting import Plan
@@ -111,6 +111,7 @@ def command(
     name = name or policy_name(out)
     parse(PolicyFile, {"name": name, "version": version}, "The new policy")  # before all is fitted
     refuse_existing(out, overwrite=overwrite, inputs=(data, feed))
+    check_folder_takes(out)
     moderator = load(model, policy=policy)
     labels = moderator.labels
     plan = replace(

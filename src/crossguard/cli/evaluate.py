@@ -21,7 +21,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.errors import needs_extra
-from crossguard.saving import save_text
+from crossguard.saving import check_folder_takes, save_text
 
 if TYPE_CHECKING:
     from crossguard.evaluation.runs import Run
@@ -91,6 +91,7 @@ def command(
         from crossguard.evaluation.calibration.criteria import Criterion
         from crossguard.evaluation.calibration.fitting import Plan
         from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores
+        from crossguard.evaluation.runs import RUN
         from crossguard.evaluation.score_tables import holds_decisions, read_scores, score_labels
     from crossguard.loading import load
 
@@ -100,6 +101,8 @@ def command(
         refuse_idle(("label_scheme",), "without --scores")
     if training is None:
         refuse_idle(("training_split",), "without --training")
+    if out is not None:
+        check_folder_takes(out / RUN)
     request = EvaluationRequest(
         name=name or (Path(scores[0]).stem if scores else ""),
         rounds=rounds,

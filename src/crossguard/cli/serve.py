@@ -18,8 +18,8 @@ def _print_new_key(ctx: click.Context, parameter: click.Parameter, name: str | N
         return
     if not name.strip() or not name.isprintable():
         raise click.BadParameter("The name of a caller has printable characters: --new-key forum", ctx, parameter)
-    from crossguard.serving.keys import digest_of, new_key
-
+    with needs_extra("crossguard serve", "serve"):
+        from crossguard.serving.keys import digest_of, new_key
     key = new_key()
     click.echo(f"The key, shown only now: {key}", err=True)
     click.echo("Put this into the file that --keys-file names, which has one line 'keys:' for all. To append", err=True)

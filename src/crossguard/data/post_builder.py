@@ -17,7 +17,8 @@ from crossguard.records import ImageSource, Post
 AN_OBJECT_PER_POST: Final = (
     'An object per post is needed, such as {"text": "...", "image_path": "..."}; for other names: --text-column NAME. '
     "Posts that stand inside other objects: jq -c '.posts[]' FILE > posts.jsonl. Posts by id: "
-    "jq -c 'to_entries[] | {id: .key} + .value' FILE > posts.jsonl. From pandas: "
+    "jq -c 'to_entries[] | {id: .key} + .value' FILE > posts.jsonl. A list of texts: jq -c '.[] | {text: .}' FILE > "
+    "posts.jsonl. From pandas: "
     "frame.to_json('posts.jsonl', orient='records', lines=True)"
 )
 _UNREAD: Final[Mapping[Unread, str]] = {

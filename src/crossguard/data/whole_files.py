@@ -148,7 +148,7 @@ def _as_text(column: str, cell: Any) -> Any:
 
 
 WHOLE_FILES: Final = {
-    "parquet": WholeFile("pyarrow.parquet", "parquet", _write_parquet, _read_parquet),
+    "parquet": WholeFile("pyarrow", "parquet", _write_parquet, _read_parquet),
     "xlsx": WholeFile("openpyxl", "excel", _write_excel, _read_excel),
     "html": WholeFile("", "", lambda decisions, _, path: write_page(decisions, path)),
 }

@@ -221,5 +221,7 @@ def _lost(folder: str | Path, name: str) -> TableError:
 def _check_place(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"'{path}' is a folder; give the name of a file inside it.")
+    if path.parts[:1] == ("~",) and not Path("~").exists():
+        raise OutputError(f"There is no folder '~': the shell did not expand it. Write -o ~/... or $HOME in '{path}'.")
     if not path.parent.is_dir():
         raise OutputError(f"The folder '{path.parent}' is not there. Create it: mkdir -p '{path.parent}'")

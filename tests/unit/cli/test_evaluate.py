@@ -149,3 +149,15 @@ def test_a_limit_outside_of_the_answers_is_refused(capsys: pytest.CaptureFixture
     """As a percentage, every post would be harmless."""
     assert run(["evaluate", "posts.csv", "--positive-from", "50"]) == 2
     assert "50.0 is not in the range 0<x<=1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "out"), [("evaluate", "run"), ("audit", "run"), ("calibrate", "policy.yaml")])
+def test_an_output_that_cannot_be_written_is_told_before_the_model_is_loaded(
+    command: str, out: str, annotated_posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("crossguard.loading.load", load)
+    (tmp_path / "file").touch()
+    assert run([command, str(annotated_posts), "--out", str(tmp_path / "file" / out)]) == 7

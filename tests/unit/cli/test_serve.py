@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,11 @@ def test_variables_of_the_review_console_are_no_mistake(monkeypatch: pytest.Monk
     assert run(["serve"]) == 0
     assert len(told) == 1
     assert "CROSSGUARD_PROT " in told[0]
+
+
+def test_a_key_without_the_extra_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "crossguard.serving.keys", None)
+    assert run(["serve", "--new-key", "forum"]) == 6
+    assert "pip install 'crossguard[serve]'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,8 @@ def test_parquet_has_types(tmp_path: Path) -> None:
 
 
 def test_parquet_without_pyarrow_fails_before_scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
     with pytest.raises(MissingExtraError, match=r"crossguard\[parquet\]"):
         open_output(tmp_path / "out.parquet", HATE.names)
 

@@ -214,3 +214,9 @@ def test_an_empty_manifest_is_no_job_without_posts(tmp_path: Path) -> None:
     (tmp_path / "_manifest.jsonl").touch()
     with pytest.raises(TableError, match=r"an empty _manifest\.jsonl"):
         list(read_decisions(tmp_path))
+
+
+def test_a_home_that_the_shell_did_not_expand_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"There is no folder '~': the shell did not expand it"):
+        open_output(Path("~/out.csv"), HATE.names)
