@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Hashable, Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -149,8 +149,9 @@ def as_posts(posts: object) -> Iterator[Post]:
     return read if index is None else _indexed(read, index)
 
 
-def _indexed(posts: Iterator[Post], index: Iterable[Hashable]) -> Iterator[Post]:
-    return (replace(post, _index=label) for post, label in zip(posts, index, strict=True))
+def _indexed(posts: Iterator[Post], index: Any) -> Iterator[Post]:
+    names = list(index.names)
+    return (replace(post, _index=(label, names)) for post, label in zip(posts, index, strict=True))
 
 
 def _is_cell(value: object) -> bool:

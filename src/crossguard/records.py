@@ -61,7 +61,8 @@ class Post:
     extra: Mapping[str, Any] = field(default_factory=dict)
     error: PostFailure | None = None
     more_images: tuple[ImageSource, ...] = ()
-    _index: Hashable = field(default=None, compare=False)  # of its row in pandas, where a frame of results joins it
+    # Label of its row in pandas, and the names of the index: there, a frame of results joins it.
+    _index: tuple[Hashable, list[Hashable]] | None = field(default=None, compare=False)
 
     @property
     def images(self) -> tuple[ImageSource, ...]:

@@ -88,9 +88,9 @@ class Results(list[Decision]):
         for column in layout:
             if column.path[-1] == "action":
                 frame[column.name] = frame[column.name].astype(actions)
-        index = [post._index for post in self.posts]  # noqa: SLF001 ours
-        if index and None not in index:
-            frame.index = pd.Index(index)
+        rows = [post._index for post in self.posts if post._index is not None]  # noqa: SLF001 ours
+        if rows and len(rows) == len(self):
+            frame.index = pd.Index([label for label, _ in rows]).set_names(rows[0][1])
         return frame
 
     def to_html(self, title: str = "Decisions") -> str:

@@ -205,7 +205,8 @@ def _labels(header: Sequence[str]) -> tuple[str, ...]:
     """Returns what has two columns of a label at least: people take one away, or add one such as `score_max`."""
     parts = tuple(f"{part}_" for part in LABEL_PARTS)
     named = Counter(name.partition("_")[2] for name in dict.fromkeys(header) if name.startswith(parts))
-    return tuple(name for name, count in named.items() if count > 1)
+    # Where all lost as much, that is told of each.
+    return tuple(name for name, count in named.items() if count > 1) or tuple(Names.of(header).labels)
 
 
 def flatten(record: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from crossguard.checked_settings import check_count
 from crossguard.data.columns import OTHER_NAMES, Columns
 from crossguard.data.digests import digest, is_other
+from crossguard.data.formats import STDIN
 from crossguard.data.image_sources import is_url
 from crossguard.data.keeping import Keeper
 from crossguard.data.outputs import Output
@@ -139,7 +140,7 @@ def score_file(
         moderator = model
     else:
         moderator = load(model, policy=policy)
-    if (root := moderator.image_root) is not None:  # which is put before whatever is relative
+    if (root := moderator.image_root) is not None and path != STDIN:  # which is put before whatever is relative
         image_root, path = Path(image_root or root).absolute(), Path(path).absolute()
     reader = PostReader(path, columns=_columns(columns), image_root=image_root, extra=keep)
     posts = iter(reader)
@@ -173,6 +174,9 @@ def _check_path(path: object) -> None:
 def _columns(given: Columns | Mapping[str, str] | None) -> Columns | None:
     if given is None or isinstance(given, Columns):
         return given
+    pairs: Any = given
+    if not isinstance(pairs, Mapping) or not all(isinstance(name, str) for name in pairs.values()):
+        raise ConfigError('columns are names by what they hold, such as {"text": "words"}.')
     if unknown := set(given) - set(OTHER_NAMES):
         raise ConfigError(f"columns names no {', '.join(sorted(unknown))}: a post has {', '.join(OTHER_NAMES)}.")
     named: dict[str, Any] = dict(given)

@@ -163,12 +163,23 @@ def test_one_decision_that_stands_for_two_posts_keeps_both() -> None:
     ]
 
 
-@pytest.mark.parametrize("labels", [[2, 0, 1], ["c", "a", "a"], [("x", 1), ("x", 2), ("y", 1)]])
-def test_a_frame_has_the_index_of_what_was_scored(tiny: Moderator, labels: list[object]) -> None:
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([2, 0, 1], [None]),
+        (["c", "a", "a"], ["post"]),
+        (["c", None, "a"], [None]),
+        ([("x", 1), ("x", 2), ("y", 1)], ["forum", "n"]),
+    ],
+)
+def test_a_frame_has_the_index_of_what_was_scored(
+    tiny: Moderator, labels: list[object], names: list[str | None]
+) -> None:
     pandas = pytest.importorskip("pandas", reason="data frames need pandas")
-    posts = pandas.DataFrame({"text": ["hello", "good", "morning"]}, index=pandas.Index(labels))
+    posts = pandas.DataFrame({"text": ["hello", "good", "morning"]}, index=pandas.Index(labels).set_names(names))
     for results in (tiny.score(posts), tiny.score(posts["text"])):
         assert results.to_frame().index.equals(posts.index)
+        assert results.to_frame().index.names == posts.index.names
         assert results[::-1].to_frame().index.equals(posts.index[::-1])
     assert list(tiny.score(["hello", "good"]).to_frame().index) == [0, 1]
     assert (tiny.score([]).to_frame().index == []).all()

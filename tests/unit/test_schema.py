@@ -45,6 +45,8 @@ def test_columns_of_people_are_told_from_ours() -> None:
     others = ["my decision", *header[:4], "", *header[4:]]
     assert own_columns(others) == layout
     assert own_columns([*others, "score_max", "action_taken"]) == layout, "columns of people that begin like ours"
+    with pytest.raises(ValueError, match="it lacks columns of results: threshold_racist, threshold_sexist"):
+        own_columns([name for name in header if not name.startswith(("threshold_", "action_"))])
     assert own_columns([name for name in header if name != "language"]) == tuple(
         column for column in layout if column.name != "language"
     ), "a record need not have it"

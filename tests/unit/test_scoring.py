@@ -294,6 +294,8 @@ def test_a_column_that_no_object_has_is_told(tiny: Moderator, tmp_path: Path) ->
         ({"path": 3}, InputError, r"score_file reads a file, and this is int. Posts in memory: crossguard.load\(\)"),
         ({"path": "s3://bucket/posts.csv"}, InputError, r"crossguard.score_files\('s3://bucket/posts.csv', FOLDER\)"),
         ({"columns": {"txt": "words"}}, ConfigError, "columns names no txt: a post has id, text"),
+        ({"columns": ["words"]}, ConfigError, "columns are names by what they hold"),
+        ({"columns": {"text": None}}, ConfigError, "columns are names by what they hold"),
     ],
 )
 def test_what_a_file_cannot_be_scored_by_is_told(

@@ -166,7 +166,7 @@ def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:
         OutputError: `out` holds something else than a card.
     """
     within = list(out.iterdir()) if out.is_dir() else []
-    if out.is_file() or (not overwrite and any(path.name != CARD for path in within)):
+    if out.is_file() or (not overwrite and any(path.name != CARD and not path.name.startswith(".") for path in within)):
         raise OutputError(f"'{out}' already exists. Replace the model in it with --overwrite, or choose another name.")
     return out / CARD if (out / CARD).is_file() else None
 

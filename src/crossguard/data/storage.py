@@ -161,7 +161,8 @@ class Storage:
         if jobs is not None and deep and self._lists_at_once:
             inside = {folder + match[1] for info in found if (match := _IN_JOB.match(info.path, len(folder)))}
             jobs.extend(sorted(inside))
-            found = [info for info in found if not any(map(inside.__contains__, _folders_above(info.path)))]
+            if inside:
+                found = [info for info in found if not any(map(inside.__contains__, _folders_above(info.path)))]
         yield from self._files(folder, found, deep=deep, jobs=jobs, locked=locked)
 
     @property
@@ -235,8 +236,24 @@ class Storage:
         across = re.escape(self.path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
         wanted = re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
         deep = "**" in self.path or len(parts) > len(fixed) + 1
-        found = self.list(str(PurePosixPath(*fixed)), deep=deep, jobs=jobs, locked=locked)
+        left, closed = list[str](), list[Entry]()
+        found = self.list(str(PurePosixPath(*fixed)), deep=deep, jobs=None if jobs is None else left, locked=closed)
         yield from (entry for entry in found if wanted.fullmatch(entry.path))
+        if jobs is not None:
+            jobs.extend(filter(self._may_hold, left))
+        if asked_for := [entry for entry in closed if self._may_hold(entry.path)]:
+            if locked is None:
+                raise LockedError(asked_for[0].path)
+            locked.extend(asked_for)
+
+    def _may_hold(self, folder: str) -> bool:
+        """Whether something in a folder may match the place's pattern."""
+        for name, asked in zip(PurePosixPath(folder).parts, PurePosixPath(self.path).parts, strict=False):
+            if asked == "**":
+                break
+            if not re.fullmatch(re.escape(asked).replace(r"\*", ".*").replace(r"\?", "."), name):
+                return False
+        return True
 
     def open(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
         """Opens a file, or ranges of its bytes one after the other.

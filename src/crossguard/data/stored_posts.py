@@ -6,7 +6,7 @@ import itertools
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -87,7 +87,7 @@ def table_files(
             left_out.suffixes[_told_suffix(each.path)] += 1
         images = images or bool(images_among([each.path]))
     if not found and has_wildcard(place.path):
-        raise _no_match(place.address, images=images)
+        raise _no_match(place.address, jobs, images=images)
 
 
 def _no_table(address: str) -> TableError:
@@ -100,11 +100,12 @@ def _no_table(address: str) -> TableError:
     )
 
 
-def _no_match(pattern: str, *, images: bool) -> TableError:
+def _no_match(pattern: str, jobs: Sequence[str], *, images: bool) -> TableError:
     """Returns the error of a pattern that matches no table."""
     if images:
         return TableError(how_to_score_images([pattern]))
-    return TableError(f"No file that can be read matches '{pattern}'. Known suffixes: {', '.join(KINDS)}.")
+    left = f" Left out, as they hold decisions of a job: {', '.join(jobs)}." if jobs else ""
+    return TableError(f"No file that can be read matches '{pattern}'.{left} Known suffixes: {', '.join(KINDS)}.")
 
 
 def _told_suffix(path: str) -> str:

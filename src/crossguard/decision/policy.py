@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
@@ -80,6 +81,9 @@ class Bands(StrictModel):
         review: The score from which a person should look; the threshold when not given.
         block: The score from which the post is held back; never when not given.
     """
+
+    # In a policy, a copy that was changed is checked like a new one.
+    model_config = ConfigDict(revalidate_instances="always")
 
     threshold: Probability
     review: Probability | None = None

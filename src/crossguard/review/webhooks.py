@@ -5,6 +5,7 @@ The id of a message stays the same over all attempts, so a receiver that remembe
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,6 +17,9 @@ from crossguard.review.store import deliveries
 from crossguard.review.store.database import Database
 
 TIMEOUT_S: Final = 10.0
+LONGEST_BODY: Final = 64 * 1024
+"""Bytes of an answer that are read, for at most `LONGEST_BODY_S`: nothing in them is used."""
+LONGEST_BODY_S: Final = 1.0
 
 
 class Sender:
@@ -55,8 +59,20 @@ class Sender:
             "webhook-signature": signature(self._secret, name, seconds, body),
         }
         try:
-            # The body says nothing, and one that never ends would keep all later messages.
             with self._client.stream("POST", self._url, content=body.encode(), headers=headers) as answer:
+                _finish(answer)
                 return "" if answer.is_success else f"answered {answer.status_code}"
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last from names of hosts
             return f"{type(error).__name__}: {error}"
+
+
+def _finish(answer: httpx2.Response) -> None:
+    """Reads a short body, so that the connection serves the next message; one without end would keep all of these."""
+    if answer.is_stream_consumed:
+        return
+    size, until = 0, time.monotonic() + LONGEST_BODY_S
+    with contextlib.suppress(httpx2.HTTPError):  # the status is there, and says all
+        for part in answer.iter_raw():
+            size += len(part)
+            if size > LONGEST_BODY or time.monotonic() > until:
+                return

@@ -52,6 +52,7 @@ def test_no_model_is_replaced_that_nobody_said_to_replace(
     out = tmp_path / "out"
     out.mkdir()
     (out / "README.md").write_text("# A card alone may wait there\n", encoding="utf-8")
+    (out / ".out-half").mkdir()  # of an export that was killed
     assert run(["export", str(tmp_path), str(out), *options]) != 7
     (out / "text.onnx").touch()
     assert run(["export", str(tmp_path), str(out), *options]) == 7

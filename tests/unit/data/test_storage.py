@@ -16,7 +16,7 @@ from tests.support.object_storage import Faults, s3_server, upload
 
 from crossguard.data.storage import Entry, Storage
 from crossguard.data.writing import open_output
-from crossguard.errors import ChangedError, ConfigError, OutputError, StorageError, TableError
+from crossguard.errors import ChangedError, ConfigError, LockedError, OutputError, StorageError, TableError
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +206,26 @@ def test_what_is_neither_file_nor_folder_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\nhello\n")
     os.mkfifo(tmp_path / "pipe.csv")
     assert [entry.path for entry in Storage(str(tmp_path)).list(str(tmp_path), deep=True)] == [f"{tmp_path}/a.csv"]
+
+
+def test_a_pattern_tells_only_of_folders_that_it_may_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("2024-1/x.jsonl", "2024-2/_job/plan", "2024-3/x.jsonl", "other/_job/plan", "lost/x.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    found = Storage._found
+
+    def asked(self: Storage, folder: str, *, deep: bool) -> Any:
+        if folder.endswith(("lost", "2024-3")):
+            raise LockedError(folder)
+        return found(self, folder, deep=deep)
+
+    monkeypatch.setattr(Storage, "_found", asked)
+    place, jobs, locked = Storage(str(tmp_path / "2024-*" / "*.jsonl")), list[str](), list[Entry]()
+    entries = list(place.glob(jobs=jobs, locked=locked))
+    told = [
+        [Path(path).relative_to(tmp_path).as_posix() for path in paths]
+        for paths in ([entry.path for entry in entries], jobs, [entry.path for entry in locked])
+    ]
+    assert told == [["2024-1/x.jsonl"], ["2024-2"], ["2024-3"]]
+    with pytest.raises(LockedError, match="2024-3"):
+        list(place.glob())

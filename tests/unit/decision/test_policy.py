@@ -293,6 +293,9 @@ def test_a_changed_copy_decides_by_what_it_says() -> None:
         assert made.model_copy(update={"inputs": {}}, deep=deep).rules("image")["spam"].threshold == 0.5
         stricter = {"spam": LabelPolicy(threshold=0.5, block=0.9)}
         assert made.model_copy(update={"labels": stricter}, deep=deep).rules("image")["spam"].block == 0.9
+    for change in ({"threshold": 50}, {"threshold": float("nan")}, {"review": -1}, {"treshold": 0.1}):
+        with pytest.raises(ValidationError, match=r"labels\.spam"):
+            made.model_copy(update={"labels": {"spam": made.labels["spam"].model_copy(update=change)}})
     with pytest.raises(ValidationError, match=r"'inputs\.image': unknown label 'spam'"):
         made.model_copy(update={"labels": {"ham": LabelPolicy(threshold=0.5)}})
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import deliveries
 from crossguard.review.store.database import Database
 from crossguard.review.store.schema import deliveries as outbox
-from crossguard.review.webhooks import Sender
+from crossguard.review.webhooks import LONGEST_BODY, Sender
 
 SECRET = "0123456789abcdef"  # noqa: S105 - of this test
 
@@ -68,10 +69,16 @@ def test_a_message_is_signed_and_sent_once(database: Database) -> None:
     assert json.loads(request.content) == {"type": "item.decided", "timestamp": NOW, "data": {"id": "1"}}
 
 
-def test_the_body_of_an_answer_is_not_waited_for(database: Database) -> None:
+@pytest.mark.parametrize("part", [b"x" * (LONGEST_BODY + 1), b"x"])
+def test_of_the_body_of_an_answer_little_is_waited_for(
+    part: bytes, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossguard.review.webhooks.LONGEST_BODY_S", 1.0 if len(part) > 1 else 0.01)
+
     def never_ending() -> Iterator[bytes]:
-        raise AssertionError("it is read")
-        yield b""
+        time.sleep(0.02)
+        yield part
+        raise AssertionError("it is read on")
 
     outgoing = Sender(
         database,

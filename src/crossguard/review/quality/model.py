@@ -85,27 +85,30 @@ class _Part(NamedTuple):
 
 
 def _parts(stratum: Stratum) -> list[_Part]:
-    each = _posts_per_item(stratum.posts, {sample.inclusion: sample.checked for sample in stratum.samples})
-    rest = [(each[inclusion] - 1) * checked for inclusion, checked, _ in stratum.samples]
+    each = _posts_per_item(stratum, {sample.inclusion: sample.checked for sample in stratum.samples})
+    rest = [(each[sample.inclusion] - 1) * sample.checked for sample in stratum.samples]
     total = sum(rest)
     priors = [_JEFFREYS * max(unseen / total if total else 1.0, _LEAST) for unseen in rest]
     return [
         _Part(each[inclusion] * checked, checked, hateful, prior, stratum.flagged)
-        for (inclusion, checked, hateful), prior in zip(stratum.samples, priors, strict=True)
+        for (inclusion, checked, hateful, _), prior in zip(stratum.samples, priors, strict=True)
     ]
 
 
-def _posts_per_item(posts: int, checked: Mapping[float, int]) -> dict[float, float]:
+def _posts_per_item(stratum: Stratum, checked: Mapping[float, int]) -> dict[float, float]:
     """Returns by inclusion for how many of a stratum's posts each of its checked items stands.
 
-    That is the inverse of the inclusion, scaled so that all items together stand for the posts that came; but none
-    stands for less than itself, also where one that was edited is two items.
+    That is the inverse of the inclusion, times the items of its sample for each that is decided, as later samples wait
+    while earlier ones are done; scaled so that all items together stand for the posts that came. But none stands for
+    less than itself, also where one that was edited is two items.
     """
+    taken = {sample.inclusion: (sample.checked + sample.waiting) / sample.checked for sample in stratum.samples}
+    inverse = {inclusion: taken.get(inclusion, 1.0) / inclusion for inclusion in checked}
     each: dict[float, float] = {}
-    for inclusion in sorted(checked, reverse=True):  # those that stand for the fewest first
-        left = posts - sum(each[other] * checked[other] for other in each)
-        inverses = sum(number / other for other, number in checked.items() if other not in each)
-        each[inclusion] = max(left / inverses / inclusion, 1.0)
+    for inclusion in sorted(inverse, key=inverse.__getitem__):  # those that stand for the fewest first
+        left = stratum.posts - sum(each[other] * checked[other] for other in each)
+        inverses = sum(inverse[other] * number for other, number in checked.items() if other not in each)
+        each[inclusion] = max(left / inverses * inverse[inclusion], 1.0)
     return each
 
 
@@ -154,7 +157,7 @@ def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
     checked: dict[str, Counter[float]] = defaultdict(Counter)
     for item in found:
         checked[item.stratum][item.inclusion] += 1
-    each = {stratum.name: _posts_per_item(stratum.posts, checked[stratum.name]) for stratum in strata if stratum.posts}
+    each = {stratum.name: _posts_per_item(stratum, checked[stratum.name]) for stratum in strata if stratum.posts}
     return np.array([each.get(item.stratum, {}).get(item.inclusion, 1.0 / item.inclusion) for item in found])
 
 

@@ -58,6 +58,7 @@ class Sample(NamedTuple):
     inclusion: float
     checked: int
     hateful: int  # those of them that people found hateful
+    waiting: int = 0  # those that were taken, too, and that nobody has decided yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,15 @@ def strata(db: Connection) -> list[Stratum]:
     """Returns the strata of the feed with what people found in them."""
     came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
     posts = _per(db, came.group_by(feed.c.stratum))
-    hateful = func.sum(case((items.c.hateful, 1), else_=0))
+    decided = items.c.state == DECIDED
+    checked, hateful = (func.sum(case((which, 1), else_=0)) for which in (decided, decided & items.c.hateful))
     by = (items.c.stratum, items.c.inclusion)
-    checked = select(*by, func.count(), hateful).where(*_decided_of_feed(db)).group_by(*by).order_by(*by)
+    of_feed = (items.c.kind.in_(FEED), not_demo(db, items.c.source))
+    samples = select(*by, checked, hateful, func.count() - checked).where(*of_feed).group_by(*by).order_by(*by)
     found: dict[str, list[Sample]] = defaultdict(list)
-    for name, *sample in db.execute(checked):
-        found[name].append(Sample(*sample))
+    for name, *sample in db.execute(samples):
+        if (told := Sample(*sample)).checked:
+            found[name].append(told)
     return [
         Stratum(name, name in FLAGGED, int(posts.get(name, 0)), tuple(found.get(name, ())))
         for name in (*FLAGGED, *AUDITED)

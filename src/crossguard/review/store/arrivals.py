@@ -32,6 +32,7 @@ _WORDS: Final = select(
 _LOCKS: Final = 64
 _LATEST: Final = ("labels", "claimed_at", "decided_at")
 _NAMED_SO: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
+_NOBODY: Final[Mapping[tuple[str, str], str]] = {}
 _OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
 _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
@@ -71,22 +72,27 @@ class NewItem:
         return Content(self.row["text"], self.row["image_text"], tuple(found for _, found, _ in self.images))
 
 
-def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
+def put(
+    tx: Connection, sent: Sequence[NewItem], authors: Mapping[tuple[str, str], str] = _NOBODY
+) -> tuple[int, list[str]]:
     """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
     What a source had sent before is left as it is, but for its inclusion, which grows where more of such posts are
     taken by now, and its author where nobody named one; another report on a known post is added to it. A post that has
     another text or other images by now is an item again, and all that was there of its earlier version gets a number
-    behind the id.
+    behind the id. `authors`, by source and id, may be those of further posts, which nobody needs to see now.
     """
     _wait_for_others(tx, sent)
-    named = _named_by_now(tx, sent)
+    named = _named_by_now(tx, authors)
+    if named and not sent:
+        lock(tx, *_among(named))
+        _name_authors(tx, named)
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
         new, older, likelier = _unknown(tx, now)
         changing = (item for item in new if item.row["kind"] not in FEED)
-        _lock(tx, older, [*waiting, *named, *likelier.values(), *changing])
+        _lock(tx, older, [*waiting, *likelier.values(), *changing], named)
         _name_authors(tx, named)
         edited += [row.external for row in older]
         for row in older:
@@ -107,24 +113,25 @@ def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
     take_turns(tx, POSTS, {zlib.crc32(name) % _LOCKS for name in named})
 
 
-def _named_by_now(tx: Connection, sent: Sequence[NewItem]) -> list[NewItem]:
-    """Returns the first of each post's items that say by whom it is, where what is there of it does not."""
-    first = {item.name: item for item in reversed(sent) if item.row["author"] is not None}
-    if not first:
-        return []
-    query = select(items.c.source, items.c.external).where(*_among(first), *_OF_NOBODY)
+def _named_by_now(tx: Connection, authors: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Returns the authors of those posts of which what is there does not say by whom it is."""
+    if not authors:
+        return {}
+    query = select(items.c.source, items.c.external).where(*_among(authors), *_OF_NOBODY)
     there = {(source, external) for source, external in tx.execute(query)}
-    return [item for name, item in first.items() if name in there]
+    return {name: author for name, author in authors.items() if name in there}
 
 
-def _name_authors(tx: Connection, named: Sequence[NewItem]) -> None:
-    for item in named:
-        tx.execute(update(items).where(*_named(*item.name), *_OF_NOBODY).values(author=item.row["author"]))
+def _name_authors(tx: Connection, named: Mapping[tuple[str, str], str]) -> None:
+    for name, author in named.items():
+        tx.execute(update(items).where(*_named(*name), *_OF_NOBODY).values(author=author))
 
 
-def _lock(tx: Connection, older: Sequence[Any], changing: Sequence[NewItem]) -> None:
+def _lock(
+    tx: Connection, older: Sequence[Any], changing: Sequence[NewItem], named: Collection[tuple[str, str]]
+) -> None:
     """Locks what stands under the ids of edited posts, and of those that change it by a report or a known answer."""
-    names = {(row.source, row.external) for row in older} | {item.name for item in changing}
+    names = {(row.source, row.external) for row in older} | {item.name for item in changing} | {*named}
     if names:
         lock(tx, *_among(names))
 

@@ -44,11 +44,16 @@ def make(tx: Connection, row: Any, queue: str, now: float) -> str:
     return "change golden"
 
 
-def follow(tx: Connection, row: Any, outcome: Mapping[str, Any]) -> None:
-    """Lets the golden item of a decided one know its new outcome, unless its answer was not the old one anyway."""
+def follow(tx: Connection, row: Any, outcome: Mapping[str, Any]) -> bool:
+    """Lets the golden item of a decided one know its new outcome, unless its answer was not the old one anyway.
+
+    Returns whether it does.
+    """
     there = _golden(tx, row)
-    if there is not None and there.expected == answer_of(row.outcome) and _is_same(tx, there, row):
+    follows = there is not None and there.expected == answer_of(row.outcome) and _is_same(tx, there, row)
+    if follows:
         _expect(tx, there, answer_of(outcome))
+    return follows
 
 
 def _golden(db: Connection, row: Any) -> Any:

@@ -190,15 +190,24 @@ def _give_back(tx: Connection, appeal: Any, now: float) -> None:
     Who did not receive such an outcome, as the appeal's took its place, is sent it after all.
     """
     about = _of_post(tx, appeal)
+    _lock_post(tx, about)
+    followed = False  # the golden item has one answer: that of the first item whose outcome it had
     others = [row for row in _appeals(tx, about) if row.id != appeal.id and row.state == DECIDED]
     for row in about:
         own = outcome_of(tx, row.id)
         if row.state == DECIDED and own is not None:
             last = next((of for of in others if of.decided_at >= row.decided_at), None)
             values = {"outcome": last.outcome, "hateful": last.hateful} if last else _decided(own)
-            golden.follow(tx, row, values["outcome"])
+            followed = followed or golden.follow(tx, row, values["outcome"])
             _change(tx, row.id, values)
             deliveries.send_last(tx, last.id if last else row.id, now)
+
+
+def _lock_post(tx: Connection, about: Sequence[Any]) -> None:
+    """Locks what there is about a post and its golden item in the order of all others, before any of it is changed."""
+    if about:
+        of_post = (items.c.source == about[0].source, items.c.external == about[0].external)
+        lock(tx, *of_post, items.c.kind.in_((*OF_POSTS, "gold")))
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:
@@ -265,6 +274,7 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
     if outcome is not None:
         values = values | _decided(outcome) | {"state": DECIDED, "decided_at": now}
         about = _of_post(tx, row) if row.appeal_of is not None else ()
+        _lock_post(tx, about)
         for earlier in about:  # what is exported, learnt from and measured is the last word
             if earlier.state == DECIDED:
                 golden.follow(tx, earlier, outcome.to_dict())

@@ -9,7 +9,7 @@ from tests.unit.review.conftest import BLOCK, NOW
 
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
-from crossguard.review.quality import reading
+from crossguard.review.quality import model, reading
 from crossguard.review.quality.reading import Sample, Stratum
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
@@ -100,7 +100,7 @@ def test_the_demo_counts_while_there_is_nothing_else(console: Console, database:
     answer(database, 1, ann, Answer.YES)
     with database.read() as db:
         assert [item.item for item in reading.decided(db)] == [1]
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=2, samples=(Sample(1.0, 1, 1),))]
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=2, samples=(Sample(1.0, 1, 1, waiting=1),))]
     console.intake.take([submission("1")], NOW)
     with database.read() as db:
         assert reading.decided(db) == []
@@ -256,3 +256,10 @@ def test_who_has_seen_what_the_model_says_tells_nothing_of_agreement(
             "racist": {1: {ben.id: True}, 2: {ann.id: False, ben.id: True}}
         }
         assert reading.golden_pairs(db) == {}
+
+
+def test_what_waits_of_a_later_sample_counts_in_its_weight() -> None:
+    """All of a first import are decided, and one in ten of the sample that came after it at a lower rate."""
+    samples = (Sample(0.01, 10, 0, waiting=90), Sample(1.0, 200, 20))
+    found = model.live([Stratum("allow-far", flagged=False, posts=10_200, samples=samples)])
+    assert found.prevalence.value == pytest.approx(20 / 10_200)

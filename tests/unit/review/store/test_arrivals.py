@@ -257,3 +257,14 @@ def test_a_post_that_comes_again_with_its_author_gets_one(console: Console, data
     console.intake.take([submission("0", author="d"), submission("4", author="d")], NOW)
     assert [row(database, item).author for item in range(1, 5)] == ["a", "b", "c", None]
     assert [row(database, item).external for item in (3, 6)] == ["2#3", "2"]
+
+
+def test_a_post_that_is_not_sampled_any_more_gets_its_author_too(
+    everything: ReviewSettings, database: Database
+) -> None:
+    Console(everything, database).intake.take([submission("1", score=0.02)], NOW)
+    later = Console(everything.model_copy(update={"audit_rate": 0.0}), database)
+    assert later.intake.take([submission("1", score=0.02, author="a")], NOW).passed == 1
+    assert row(database, 1).author == "a"
+    with database.write() as tx:
+        assert retention.erase_author(tx, "a", NOW) == 1

@@ -71,3 +71,22 @@ def test_the_answer_to_another_text_stays(console: Console, database: Database, 
     appeal = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
     cast(database, appeal, ben, ALLOW)
     assert row(database, 2).expected == YES
+
+
+def test_a_golden_item_takes_one_answer_back_from_an_appeal_about_several_items(
+    console: Console, database: Database, ann: Person, ben: Person, cid: Person
+) -> None:
+    """The report on a post was decided otherwise than what the model flagged, of which the golden item was made."""
+    console.intake.take([submission("1")], NOW)
+    console.intake.take([submission("1", report={"reporter": "r", "reason": "rude"})], NOW)
+    cast(database, 1, ann, BLOCK)
+    cast(database, 2, ben, ALLOW)
+    with database.write() as tx:
+        golden.make(tx, row(database, 1), "main", NOW)
+    before = row(database, 3).expected
+    take_appeal(console, Appeal(id="x", source=row(database, 1).source, post="1"), NOW)
+    cast(database, 4, cid, BLOCK, NOW + 5)
+    with database.write() as tx:
+        votes.clear(tx, 4, cid, NOW + 6)
+    assert row(database, 1).outcome["action"] == "block"
+    assert row(database, 3).expected == before
