@@ -119,11 +119,11 @@ class _Entry:
         queue.put(self, caller=self.request.caller, request=self.request, cost=cost)
 
 
-def _up_to_error(posts: Iterable[Post], raised: list[Exception]) -> Iterator[Post]:
+def up_to_error(posts: Iterable[Post], raised: list[Exception], kind: type[Exception] = Exception) -> Iterator[Post]:
     """Yields posts until their source fails, and puts that into `raised`: a queue does not give them a second time."""
     try:
         yield from posts
-    except Exception as error:  # noqa: BLE001 - raised again, later
+    except kind as error:  # for the caller to raise again, later
         raised.append(error)
 
 
@@ -214,7 +214,7 @@ class ScoringEngine:
         pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
         raised: list[Exception] = []
         try:
-            for batch in _batches(_up_to_error(posts, raised), batch_size):
+            for batch in _batches(up_to_error(posts, raised), batch_size):
                 pending.append(self._start(batch))
                 if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
                     prepared, logits = pending.popleft()

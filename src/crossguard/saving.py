@@ -41,18 +41,23 @@ def _identity(file: str | Path | int) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
+@contextmanager
+def _telling_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+
+
 def check_folder_takes(path: Path) -> None:
     """Checks that a file can be written, before hours of work for it; makes its folder where there is none.
 
     Raises:
         OutputError: It cannot.
     """
-    try:
+    with _telling_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+        tempfile.TemporaryFile(dir=path.parent).close()
 
 
 def save_text(path: Path, text: str) -> None:
@@ -61,12 +66,10 @@ def save_text(path: Path, text: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    try:
+    with _telling_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Half characters, as in names of files that are not UTF-8, stand as escapes, which JSON reads back.
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
 
 
 def save_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
@@ -95,10 +98,8 @@ def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Co
         OutputError: The folder above it cannot be made.
     """
     out = out.resolve()
-    try:
+    with _telling_of(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write '{out}': {error.strerror}.") from None
     # Within a folder that is there: it may be a disk of its own, as a volume is, which no file can be moved to.
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out if out.is_dir() else out.parent) as scratch:
         draft = Path(scratch) / "folder"

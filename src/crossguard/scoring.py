@@ -28,6 +28,7 @@ from crossguard.data.row_formats import one_cell
 from crossguard.data.tables import PostReader
 from crossguard.data.writing import open_output, refuse_same_file
 from crossguard.decision.policy import Policy
+from crossguard.engine import up_to_error
 from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
@@ -249,8 +250,8 @@ def score_table(
         entries = itertools.chain(list(itertools.islice(entries, 1)), entries)
     originals: deque[Post] = deque()
     waiting: deque[Post] = deque()
-    broken: list[TableError] = []
-    left = noted(_up_to_error(entries, broken), originals)
+    broken: list[Exception] = []
+    left = noted(up_to_error(entries, broken, TableError), originals)
     posts_left = noted(transform(left) if transform else left, waiting)
     with output or nullcontext(), closing(moderator.stream(posts_left, batch_size)) as decisions:
         if output is not None:
@@ -277,14 +278,6 @@ def score_table(
     if broken:
         raise broken[0]
     return summary
-
-
-def _up_to_error(posts: Iterator[Post], broken: list[TableError]) -> Iterator[Post]:
-    """Yields posts until their table turns out to be damaged, and puts that into `broken`: the others are scored."""
-    try:
-        yield from posts
-    except TableError as error:
-        broken.append(error)
 
 
 def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator[Decision]:

@@ -37,7 +37,7 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
         return
     if sum((card, as_json, verify, benchmark)) > 1:
         raise click.UsageError("--card, --verify, --benchmark and --json each show something else: choose one.")
-    bundle = read_bundle(find_bundle(model), verify=False)
+    bundle = read_bundle(find_bundle(model), verify=verify)
     if card:
         click.echo(
             bundle.card() or f"{bundle.folder} has no card. Write one with: crossguard card {model} --details card.yaml"
@@ -45,7 +45,7 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
     elif as_json:
         click.echo(json.dumps(bundle.manifest.model_dump(mode="json"), indent=2))
     elif verify:
-        _verify(bundle)
+        click.echo(f"{len(bundle.manifest.files)} files match their checksums.")
     elif benchmark:
         _benchmark(bundle)
     else:
@@ -58,11 +58,6 @@ def _list() -> None:
         manifest, size = bundle.manifest, f"{bundle.size / 1e6:.1f} MB"
         labels, policies = ", ".join(manifest.label_set.names), ", ".join(manifest.policies)
         click.echo(f"{name} {manifest.model.version}  {size}  labels: {labels}  policies: {policies}")
-
-
-def _verify(bundle: Bundle) -> None:
-    bundle = read_bundle(bundle.folder)
-    click.echo(f"{len(bundle.manifest.files)} files match their checksums.")
 
 
 def _benchmark(bundle: Bundle) -> None:

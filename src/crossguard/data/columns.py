@@ -36,7 +36,6 @@ _UNREAD: Final[Mapping[str, Unread]] = {
     **dict.fromkeys(("body", "content", "transcript", "meme_text", "extended_tweet"), "words"),
     **dict.fromkeys(("images", "image_paths", "image_urls", "photos", "pictures", "media", "media_urls"), "images"),
     **dict.fromkeys(("attachments", "media_attachments", "extended_entities"), "images"),
-    **dict.fromkeys(ADDRESSES, "addresses"),
     **dict.fromkeys(("file", "filename", "file_name", "filepath", "file_path", "path"), "file"),
 }
 _LIKE_OURS: Final[Mapping[str, Unread]] = {

@@ -233,8 +233,7 @@ class Storage:
         """
         parts = PurePosixPath(self.path).parts
         fixed = list(itertools.takewhile(lambda part: not has_wildcard(part), parts))
-        across = re.escape(self.path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
-        wanted = re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+        wanted = _matching(self.path)
         deep = "**" in self.path or len(parts) > len(fixed) + 1
         left, closed = list[str](), list[Entry]()
         found = self.list(str(PurePosixPath(*fixed)), deep=deep, jobs=None if jobs is None else left, locked=closed)
@@ -248,12 +247,9 @@ class Storage:
 
     def _may_hold(self, folder: str) -> bool:
         """Whether something in a folder may match the place's pattern."""
-        for name, asked in zip(PurePosixPath(folder).parts, PurePosixPath(self.path).parts, strict=False):
-            if asked == "**":
-                break
-            if not re.fullmatch(re.escape(asked).replace(r"\*", ".*").replace(r"\?", "."), name):
-                return False
-        return True
+        asked, above = (PurePosixPath(path).parts for path in (self.path, folder))
+        fixed = list(itertools.takewhile(lambda part: "**" not in part, asked[: len(above)]))
+        return _matching(str(PurePosixPath(*fixed))).fullmatch(str(PurePosixPath(*above[: len(fixed)]))) is not None
 
     def open(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
         """Opens a file, or ranges of its bytes one after the other.
@@ -431,6 +427,12 @@ def _connected(uri: str, address: str) -> tuple[Any, str]:
             ) from None
         raise
     return found
+
+
+def _matching(pattern: str) -> re.Pattern[str]:
+    """Returns what matches the paths of a pattern: `*` and `?` inside a name, `**` across folders."""
+    across = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
+    return re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
 
 
 def _folders_above(path: str) -> Iterator[str]:

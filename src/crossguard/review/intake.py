@@ -59,11 +59,10 @@ class Intake:
         neither becomes another item nor counts again, whatever the policy says of it by then, unless it was edited:
         then its new version is to be judged, too.
         """
-        posts = list(posts)
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
         # Also of posts that are not sampled any more: erasing an author has to find what is there of them.
-        authors = {(post.source, post.id): post.author for post in reversed(posts) if post.author is not None}
+        authors = {(post.source, post.id): post.author for post, _ in reversed(checked) if post.author is not None}
         feed = [(post.source, post.id, stratum_of(decision)) for post, decision in checked if _of_feed(post)]
         with self._database.write() as tx:
             made, edited = arrivals.put(tx, new, authors)

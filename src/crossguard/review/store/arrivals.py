@@ -17,7 +17,7 @@ from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.database import POSTS, insert, take_turns
-from crossguard.review.store.items import ROUTED, lock
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, under_id
 from crossguard.review.store.likenesses import Content, contents_of
 from crossguard.review.store.schema import counted, feed, images, items, reports, votes
 
@@ -31,7 +31,6 @@ _WORDS: Final = select(
 )
 _LOCKS: Final = 64
 _LATEST: Final = ("labels", "claimed_at", "decided_at")
-_NAMED_SO: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
 _NOBODY: Final[Mapping[tuple[str, str], str]] = {}
 _OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
 _THERE: Final = _WORDS.where(
@@ -124,7 +123,7 @@ def _named_by_now(tx: Connection, authors: Mapping[tuple[str, str], str]) -> dic
 
 def _name_authors(tx: Connection, named: Mapping[tuple[str, str], str]) -> None:
     for name, author in named.items():
-        tx.execute(update(items).where(*_named(*name), *_OF_NOBODY).values(author=author))
+        tx.execute(update(items).where(*under_id(*name), *_OF_NOBODY).values(author=author))
 
 
 def _lock(
@@ -182,7 +181,7 @@ def _set_apart(tx: Connection, old: Any) -> None:
 
     By their common id an appeal finds all decisions on a post, and a golden item those who made its answer.
     """
-    same = tx.execute(_WORDS.where(*_named(old.source, old.external))).all()
+    same = tx.execute(_WORDS.where(*under_id(old.source, old.external))).all()
     contents = contents_of(tx, same)
     if old.id not in contents:
         return  # set apart with another item of that version
@@ -193,18 +192,14 @@ def _set_apart(tx: Connection, old: Any) -> None:
 def _free_name(tx: Connection, old: Any) -> str:
     """Returns a post's id with its number behind it; once more where the source itself sent such an id."""
     name = f"{old.external}#{old.id}"
-    while tx.execute(select(literal(1)).where(*_named(old.source, name)).limit(1)).first() is not None:
+    while tx.execute(select(literal(1)).where(*under_id(old.source, name)).limit(1)).first() is not None:
         name = f"{name}#{old.id}"
     return name
 
 
-def _named(source: str, external: str) -> tuple[ColumnElement[bool], ...]:
-    return items.c.source == source, items.c.external == external, _NAMED_SO
-
-
 def _among(names: Collection[tuple[str, str]]) -> tuple[ColumnElement[bool], ...]:
     sources, externals = {source for source, _ in names}, {external for _, external in names}
-    return items.c.source.in_(sources), items.c.external.in_(externals), _NAMED_SO
+    return items.c.source.in_(sources), items.c.external.in_(externals), HAVE_IDS_OF_POSTS
 
 
 def _post(source: str, kind: str, external: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ _COPIED: Final = (
 )  # fmt: skip
 _VERSION: Final = re.compile(r"(.+?)#([1-9][0-9]{0,8})(?:#\2)*", re.DOTALL)
 """How the earlier version of an edited post is named: by the id of the post and the number of its item."""
+HAVE_IDS_OF_POSTS: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
 _LOCKED: Final = _ITEM.with_for_update()
@@ -73,6 +74,11 @@ def lock(tx: Connection, *which: ColumnElement[bool]) -> None:
     Appeals come first, as the post of one is changed when it is decided.
     """
     tx.execute(select(items.c.id).where(*which).order_by(items.c.appeal_of.is_(None), items.c.id).with_for_update())
+
+
+def under_id(source: str, external: str) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that an item, perhaps a golden one, is about the post of a source that has this id."""
+    return items.c.source == source, items.c.external == external, HAVE_IDS_OF_POSTS
 
 
 def find(db: Connection, source: str, external: str) -> Any:

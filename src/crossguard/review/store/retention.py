@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delete, literal, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
-from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN
-from crossguard.review.store.items import lock
+from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OPEN
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
 BATCH: Final = 1000
@@ -56,7 +56,7 @@ def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
 
     Nobody may have told when the item was made: the service does not know.
     """
-    posts = (items.c.source == source, items.c.kind.in_((*OF_POSTS, GOLD)))
+    posts = (items.c.source == source, HAVE_IDS_OF_POSTS)
     theirs = set(tx.execute(select(items.c.external).where(*posts, items.c.author == author)).scalars())
     versions = _versions(tx, posts)
     sent = {versions.get(name, name) for name in theirs}

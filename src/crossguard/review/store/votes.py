@@ -12,7 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, golden, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
-from crossguard.review.store.items import get, lock, own_id
+from crossguard.review.store.items import get, lock, own_id, under_id
 from crossguard.review.store.likenesses import contents_of
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -206,8 +206,7 @@ def _give_back(tx: Connection, appeal: Any, now: float) -> None:
 def _lock_post(tx: Connection, about: Sequence[Any]) -> None:
     """Locks what there is about a post and its golden item in the order of all others, before any of it is changed."""
     if about:
-        of_post = (items.c.source == about[0].source, items.c.external == about[0].external)
-        lock(tx, *of_post, items.c.kind.in_((*OF_POSTS, "gold")))
+        lock(tx, *under_id(about[0].source, about[0].external))
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:
