@@ -73,13 +73,18 @@ def single_option(name: str, **how: Any) -> Callable[[F], F]:
     return click.option(name, multiple=True, callback=only_one, **how)
 
 
+def renamed(path: Path, suffix: str) -> Path:
+    """Returns a path with another suffix; of a folder, which has none, that of a file in it."""
+    return path.with_suffix(suffix) if path.name and not path.is_dir() else path / f"{path.resolve().name}{suffix}"
+
+
 def policy_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Returns the path of a policy file that will be written; under another name, `--policy` would not read it."""
     from crossguard.decision.policy import is_policy_file
 
     if value is not None and not is_policy_file(str(value)):
         told = f"A policy file ends in .yaml or .yml; --policy takes '{value}' for a policy of the model."
-        raise click.BadParameter(f"{told} Write: -o {value.with_suffix('.yaml')}", context, parameter)
+        raise click.BadParameter(f"{told} Write: -o {renamed(value, '.yaml')}", context, parameter)
     return value
 
 

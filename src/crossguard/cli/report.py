@@ -7,14 +7,22 @@ from pathlib import Path
 
 import click
 
-from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle
+from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle, renamed
 from crossguard.errors import TableError
 from crossguard.saving import refuse_existing
 
 
+def _page_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Returns the path of a page; under another name, no browser would show what it holds."""
+    if value is not None and value.suffix.lower() not in {".html", ".htm"}:
+        told = f"The page is HTML, and '{value}' does not end in .html. Write: -o {renamed(value, '.html')}"
+        raise click.BadParameter(told, context, parameter)
+    return value
+
+
 @click.command("report")
 @click.argument("results", type=PATH)
-@out_option(type=PATH, help="The page; else RESULTS with the suffix .html.")
+@out_option(type=PATH, callback=_page_file, help="The page, NAME.html; else RESULTS with the suffix .html.")
 @click.option(
     "--posts", metavar="INPUT", help="What was scored, to show texts and images that the results did not keep."
 )
@@ -40,7 +48,7 @@ def command(
 
     if posts is None:
         refuse_idle(("image_root",), "without --posts")
-    target = out or results.with_suffix(".html")
+    target = out or renamed(results, ".html")
     refuse_existing(target, overwrite=overwrite, inputs=(results, posts))
     decisions = read_decisions(results)
     if (first := next(decisions, None)) is None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8, without_mark
 from crossguard.data.post_builder import AN_OBJECT_PER_POST, PostBuilder
-from crossguard.errors import PostError, TableError
+from crossguard.errors import PostError, TableError, number_of
 from crossguard.records import Post
 
 _CHUNK: Final = 1 << 20
@@ -103,15 +103,15 @@ def _read_arrays(stream: ByteLines, builder: PostBuilder, where: str) -> Iterato
         if ended and not inside and at == len(text):
             return
         if at < len(text) and not inside and text[at] != "{":
-            raise TableError(
-                f"{where} goes on behind a JSON array of {number:,} items with what is no object and no array."
-            )
+            told = f"a JSON array of {number_of(number, 'item')}"
+            raise TableError(f"{where} goes on behind {told} with what is no object and no array.")
         try:
             row, at = parser.raw_decode(text, at)
         except (json.JSONDecodeError, RecursionError, ValueError) as error:
             text, at = text[at:], 0
             if ended or len(text) > MAX_LINE_BYTES or not _may_go_on(error):
-                raise TableError(f"{where} is damaged after {number:,} items of its JSON array: {error}.") from None
+                told = f"{number_of(number, 'item')} of its JSON array"
+                raise TableError(f"{where} is damaged after {told}: {error}.") from None
             more, ended = _more(stream, len(text))
             try:
                 text += decode(more, ended)

@@ -20,7 +20,7 @@ from crossguard.data.ranges import Ranges, decompressed
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote
 from crossguard.data.tables import TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar
-from crossguard.errors import TableError, as_sentence
+from crossguard.errors import TableError, as_sentence, number_of
 from crossguard.records import Post
 
 # What Hugging Face datasets keep beside their tables.
@@ -181,4 +181,4 @@ def _read(
                 count += 1
                 yield post
         except (EOFError, zlib.error, OSError) as error:  # of what unpacks; a storage that fails is a StorageError
-            raise TableError(f"{where} is damaged after {count:,} posts: {as_sentence(error)}") from None
+            raise TableError(f"{where} is damaged after {number_of(count, 'post')}: {as_sentence(error)}") from None

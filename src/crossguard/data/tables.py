@@ -16,7 +16,7 @@ from crossguard.data.formats import FORMATS, STDIN, TEXT_FORMATS, check_exists, 
 from crossguard.data.json_rows import read_jsonl
 from crossguard.data.lines import ByteLines, read_lines
 from crossguard.data.post_builder import PostBuilder, RowBuilder
-from crossguard.errors import TableError, suggest
+from crossguard.errors import TableError, number_of, suggest
 from crossguard.records import Post
 
 __all__ = ["Columns", "PostReader", "read_rows", "read_whole", "readable"]
@@ -148,7 +148,7 @@ class PostReader:
                 stream: ByteLines = gzip.GzipFile(fileobj=raw) if self.source.lower().endswith(".gz") else raw
                 yield from read(stream, self._builder, where)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise TableError(f"{where} is damaged after {self._done:,} posts: {error}.") from None
+            raise TableError(f"{where} is damaged after {number_of(self._done, 'post')}: {error}.") from None
         except OSError as error:
             raise TableError(f"Cannot read {where}: {error.strerror}.") from None
 

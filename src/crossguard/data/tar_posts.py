@@ -13,7 +13,7 @@ from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.json_rows import not_an_object
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import PostError, TableError
+from crossguard.errors import PostError, TableError, number_of
 from crossguard.records import Post
 
 TEXT_SUFFIXES: Final = frozenset({".txt", ".text", ".caption"})
@@ -48,7 +48,7 @@ def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Pos
                 count += 1
                 yield post
     except (tarfile.TarError, EOFError) as error:
-        raise TableError(f"{where} is damaged after {count:,} posts: {error}.") from None
+        raise TableError(f"{where} is damaged after {number_of(count, 'post')}: {error}.") from None
 
 
 def _is_named(member: tarfile.TarInfo) -> bool:

@@ -20,7 +20,7 @@ from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan, fit
 from crossguard.evaluation.calibration.maps import LEAST, different
 from crossguard.evaluation.leakage import joined_sketch
-from crossguard.evaluation.score_tables import PREDICTIONS
+from crossguard.evaluation.score_tables import PREDICTIONS, unpack_texts
 from crossguard.models.loading import Outputs
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,8 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """Fits calibrations and thresholds.
 
     A label that cannot be fitted, such as one with fewer than ten posts of either kind, keeps the plain sigmoid and the
-    threshold one half; a warning and the description of the policy say so.
+    threshold one half; a warning and the description of the policy say so. A post that several runs predicted, such as
+    one fold trained with several seeds, counts as one.
 
     Raises:
         ConfigError: A run is not finished, or predicts other labels.
@@ -81,16 +82,17 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     runs = [_predictions(plan, run, labels, columns) for run in plan.runs]
     own, targets = (np.concatenate([run[name] for run in runs]).astype(np.float64) for name in ("logits", "targets"))
     truth = np.where(np.isnan(targets), np.nan, targets > HALF)
+    names, posts = np.unique(np.concatenate([run["posts"] for run in runs]), return_inverse=True)
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
     for i, name in enumerate(labels):
         try:
-            rules[name] = _fit_label(plan, name, own[:, [i]], truth[:, [i]])
+            rules[name] = _fit_label(plan, name, own[:, [i]], truth[:, [i]], posts)
         except InputError as error:
             problems[name] = str(error)
     return Policy(
         name=plan.name,
         version=version,
-        description=f"Thresholds by {plan.criterion} on {len(own)} posts that the model was not trained on."
+        description=f"Thresholds by {plan.criterion} on {len(names)} posts that the model was not trained on."
         + _caveats(plan, problems, sum(int(run["cut"].sum()) for run in runs)),
         label_scheme=plan.label_scheme,
         labels=rules,
@@ -119,11 +121,17 @@ def _caveats(plan: PolicyPlan, problems: Mapping[str, str], cut: int) -> str:
 def _predictions(
     plan: PolicyPlan, run: Path, labels: Sequence[str], columns: Sequence[int]
 ) -> dict[str, NDArray[np.generic]]:
-    """Returns what a run predicted for the labels, what was right, and which texts it cut; refuses one of others."""
+    """Returns what a run predicted for the labels, what was right, of which posts, and which texts it cut.
+
+    Raises:
+        ConfigError: The run is not finished, or is one of others.
+    """
     try:
         own = Outputs.of_run(run)
         with np.load(run / PREDICTIONS) as file:
             stored = dict(file)
+        named = zip(unpack_texts(stored["sources"]), unpack_texts(stored["ids"]), strict=True)
+        stored["posts"] = np.array([f"{source}\n{id_}" for source, id_ in named])
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise ConfigError(f"{run} is no finished run of `crossguard train`: {error}") from None
     if own.labels != tuple(labels):
@@ -159,11 +167,13 @@ def _stored(run: Path, part: str) -> list[dict[str, Any]]:
     return list(told[part].get("fitted_on", ()))
 
 
-def _fit_label(plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: NDArray[np.float64]) -> LabelPolicy:
-    known = np.flatnonzero(~np.isnan(truth[:, 0]))
-    carrying, others = different(truth[known, 0] > 0, known)
+def _fit_label(
+    plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: NDArray[np.float64], posts: NDArray[np.intp]
+) -> LabelPolicy:
+    known = ~np.isnan(truth[:, 0])
+    carrying, others = different(truth[known, 0] > 0, posts[known])
     if min(carrying, others) < LEAST:
         raise InputError(
             f"Label '{name}': {carrying} posts carry it and {others} do not, and a fit needs {LEAST} of each."
         )
-    return fit(Plan(criterion=plan.criterion), (name,), logits, truth).rules[name]
+    return fit(Plan(criterion=plan.criterion), (name,), logits, truth, groups=posts).rules[name]

@@ -105,6 +105,13 @@ def test_a_policy_is_not_written_where_no_command_would_read_it(given: str, woul
     assert f"-o {would}" in ended.output
 
 
+def test_a_folder_is_no_policy_file_and_a_file_in_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here := tmp_path / "policies").mkdir()
+    monkeypatch.chdir(here)
+    assert "Write: -o policies.yaml" in CliRunner().invoke(writing, ["--out", "."]).output
+    assert "Write: -o ../policies/policies.yaml" in CliRunner().invoke(writing, ["--out", "../policies"]).output
+
+
 @pytest.mark.parametrize("given", [[], ["--out", "mine.yml"]])
 def test_a_policy_file_has_one_of_two_suffixes(given: list[str]) -> None:
     assert CliRunner().invoke(writing, given).exit_code == 0

@@ -34,6 +34,26 @@ def test_a_page_is_named_after_its_results_and_never_replaced_unasked(results: P
     assert "<title>Monday" in page.read_text()
 
 
+@pytest.mark.parametrize("out", ["page.pdf", ".", "page"])
+def test_a_page_that_does_not_end_in_html_is_refused(
+    out: str, results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parent)
+    before = set(Path().iterdir())
+    assert run(["report", results.name, "-o", out]) == 2
+    name = f"{results.parent.name}.html" if out == "." else "page.html"
+    assert f"does not end in .html. Write: -o {name}" in capsys.readouterr().err
+    assert set(Path().iterdir()) == before
+
+
+def test_the_working_folder_is_no_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["report", "."]) == 3
+    assert "'.' has no _manifest.jsonl" in capsys.readouterr().err
+
+
 def test_a_folder_of_images_without_posts_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(results), "--image-root", str(results.parent)]) == 2
     assert "--image-root does nothing without --posts" in capsys.readouterr().err

@@ -98,7 +98,7 @@ class TestJsonl:
         path = write(tmp_path / "in.json", f'[\n{{"text": "a"}},\n{rest}')
         reader = iter(PostReader(path))
         assert next(reader).text == "a"
-        with pytest.raises(TableError, match="damaged after 1 items"):
+        with pytest.raises(TableError, match="damaged after 1 item of"):
             next(reader)
 
     @pytest.mark.parametrize("between", ["\n", "", " , ", "\n[]\n", "\n" * 5000])
@@ -110,7 +110,7 @@ class TestJsonl:
 
     def test_what_is_no_array_behind_one_is_told(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.json", '[{"text": "a"}]\n"b"\n')
-        with pytest.raises(TableError, match="goes on behind a JSON array of 1 items"):
+        with pytest.raises(TableError, match="goes on behind a JSON array of 1 item with"):
             read(path)
 
     def test_an_array_in_one_line_takes_linear_time(self, tmp_path: Path) -> None:

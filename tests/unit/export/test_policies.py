@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("sklearn", reason="policies are fitted with crossguard[evaluate]")
 
 from crossguard.errors import ConfigError
+from crossguard.evaluation.score_tables import pack_texts
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 
 
@@ -21,7 +22,14 @@ def write_run(folder: Path, seed: int, n: int = 200) -> Path:
     targets[: n // 2, 2] = np.nan
     targets[:, 3] = np.nan
     folder.mkdir(parents=True)
-    np.savez(folder / "predictions.npz", logits=logits, targets=targets, cut=np.zeros(len(logits), dtype=np.bool_))
+    np.savez(
+        folder / "predictions.npz",
+        ids=pack_texts([f"{seed}-{row}" for row in range(n)]),
+        sources=pack_texts(["posts"] * n),
+        logits=logits,
+        targets=targets,
+        cut=np.zeros(len(logits), dtype=np.bool_),
+    )
     told = {"class_names": ["a", "b"], "label_schemes": {"first": [0, 1], "second": [2, 3]}, "num_outputs": 4}
     (folder / "inference_config.json").write_text(json.dumps(told))
     entry = {"name": "posts", "sketch": [f"{seed}{place:03d}" for place in range(300)]}
@@ -44,19 +52,32 @@ def test_a_label_with_too_few_posts_keeps_its_threshold_and_says_so(
 ) -> None:
     run = write_run(tmp_path / "run", 1)
     with np.load(run / "predictions.npz") as stored:
-        logits, targets = stored["logits"], stored["targets"]
-    targets[:, 1] = 0
-    targets[:9, 1] = 1
-    np.savez(run / "predictions.npz", logits=logits, targets=targets, cut=np.zeros(len(logits), dtype=np.bool_))
+        predicted = dict(stored)
+    predicted["targets"][:, 1] = 0
+    predicted["targets"][:9, 1] = 1
+    np.savez(run / "predictions.npz", **predicted)
     policy = fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
     assert policy.labels["b"].threshold == 0.5
     assert policy.description.endswith("Not fitted, with the threshold 0.5: b.")
     assert "Label 'b': 9 posts carry it and 191 do not, and a fit needs 10 of each." in caplog.text
-    targets[9, 1] = 1
-    np.savez(run / "predictions.npz", logits=logits, targets=targets, cut=np.zeros(len(logits), dtype=np.bool_))
+    predicted["targets"][9, 1] = 1
+    np.savez(run / "predictions.npz", **predicted)
     caplog.clear()
     assert "Not fitted" not in fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1").description
     assert not caplog.text
+
+
+def test_a_post_that_several_runs_predicted_counts_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    runs = tuple(write_run(tmp_path / str(place), 1) for place in range(3))
+    for run in runs:
+        with np.load(run / "predictions.npz") as stored:
+            predicted = dict(stored)
+        predicted["targets"][:, 1] = np.arange(200) < 4
+        np.savez(run / "predictions.npz", **predicted)
+    policy = fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
+    assert "on 200 posts" in policy.description
+    assert policy.labels["b"].threshold == 0.5
+    assert "Label 'b': 4 posts carry it and 196 do not" in caplog.text
 
 
 def test_texts_that_the_runs_cut_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
