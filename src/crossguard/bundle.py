@@ -180,7 +180,7 @@ def read_bundle(folder: Path, *, verify: bool = True) -> Bundle:
         verify: Whether to compare the checksum of every file but the card.
 
     Raises:
-        BundleError: It is missing, of a newer schema, breaks a rule, or a file differs from its checksum.
+        BundleError: It is missing, of a newer schema or breaks a rule, or a file cannot be read or was changed.
     """
     data = _read_json(folder / MANIFEST)
     manifest = parse_manifest(data, str(folder / MANIFEST))
@@ -192,7 +192,10 @@ def read_bundle(folder: Path, *, verify: bool = True) -> Bundle:
     absent = [path.name for path in (*bundle.graphs.values(), bundle.tokenizer) if path.name not in manifest.files]
     if absent:
         raise BundleError(f"The bundle {folder} lists no checksum for: {', '.join(absent)}. Export it again.")
-    problems = check_files(bundle) if verify else []
+    try:
+        problems = check_files(bundle) if verify else []
+    except OSError as error:
+        raise BundleError(f"Cannot read {error.filename}: {error.strerror}.") from None
     if problems:
         raise BundleError(f"The bundle {folder} is corrupted: {'; '.join(problems)}. Download or export it again.")
     return bundle
@@ -288,7 +291,9 @@ def _read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{path.parent} is not a bundle: it has no {path.name}.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise BundleError(f"Cannot read {path}: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"Cannot read {path}: {error}. Download or export the bundle again.") from None
     if not isinstance(data, dict):
         raise BundleError(f"{path} must hold an object, and holds {type(data).__name__}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -28,14 +29,14 @@ def find(name: str | Path, revision: str | None = None) -> Path:
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        BundleError: Nothing of that name exists, or the Hub cannot be reached.
+        BundleError: Nothing of that name exists, its folder is closed to this process, or the Hub cannot be reached.
         ConfigError: A revision of what is no Hub repository.
     """
     known = shipped()
     # Absolute, because files are read when they are needed, perhaps from another working folder.
     expanded = os.path.expanduser(name)  # noqa: PTH111 - pathlib raises where nobody has that name
     folder = known.get(str(name)) or Path(expanded).absolute()
-    if name and os.path.isdir(folder):  # noqa: PTH112 - pathlib raises where a name is too long for a folder
+    if name and _is_folder(folder):
         if revision is not None:
             raise ConfigError(
                 f"A revision is of a Hub repository, and the model '{name}' is in a folder. Leave it out."
@@ -47,6 +48,20 @@ def find(name: str | Path, revision: str | None = None) -> Path:
         f"Unknown model '{name}'.{suggest(str(name), known)} "
         "A folder with a bundle and a Hub id such as 'organisation/model' work too."
     )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether this is a folder, and not a name that no folder could have.
+
+    Raises:
+        BundleError: This process may not look.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except PermissionError as error:
+        raise BundleError(f"Cannot read the model '{path}': {error.strerror}.") from None
+    except (OSError, ValueError):
+        return False
 
 
 def holds_checkpoint(folder: Path) -> bool:

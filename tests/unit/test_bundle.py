@@ -25,6 +25,21 @@ def edit(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps(data | {"digest": manifest_digest(data)}))
 
 
+@pytest.mark.parametrize("name", ["bundle.json", "text.onnx"])
+def test_a_file_that_may_not_be_read_is_not_called_corrupted(
+    name: str, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path, *args: Any, **how: Any) -> Any:
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **how)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(BundleError, match=rf"^Cannot read .*{name}: Permission denied\.$"):
+        read_bundle(copied)
+
+
 def test_what_is_written_is_read_back(tiny_bundle: Bundle) -> None:
     assert read_bundle(tiny_bundle.folder) == tiny_bundle
     assert tiny_bundle.labels.names == ("racist", "sexist", "homophobe", "religion", "otherhate")

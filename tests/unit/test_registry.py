@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import httpx2
@@ -84,3 +85,16 @@ def test_an_empty_name_is_not_the_working_folder() -> None:
     """As that of a shell variable without a value is."""
     with pytest.raises(BundleError, match="Unknown model ''"):
         find("")
+
+
+def test_a_folder_that_this_process_may_not_look_into_is_not_called_unknown(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path, **how: bool) -> os.stat_result:
+        if path == tiny_bundle.folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return os.stat(path, **how)  # noqa: PTH116 - what is replaced
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(BundleError, match=r"Cannot read the model '.*': Permission denied\.$"):
+        find(tiny_bundle.folder)
