@@ -87,7 +87,7 @@ def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> 
 
 
 def _check_extra() -> None:
-    needed = ("alembic", "argon2", "authlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
+    needed = ("alembic", "argon2", "authlib", "sqlalchemy", "starlette", "uvicorn")
     if any(find_spec(name) is None for name in needed):
         raise MissingExtraError("crossguard review", "review")
 

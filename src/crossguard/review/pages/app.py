@@ -27,8 +27,9 @@ from crossguard.review.pages.visit import Handler, page
 from crossguard.review.roles import Right
 
 _LOG: Final = logging.getLogger("crossguard.review")
-FORM_BYTES: Final = 1024 * 1024
-"""Of a form, which anybody may send; bodies of programs are read when their key is known."""
+FORM_BYTES: Final = 128 * 1024
+"""Of a form, which anybody may send; the longest comment fits in any script. Bodies of programs are read when their key
+is known."""
 BODY_S: Final = 60.0
 """How long a body may take to arrive."""
 STATIC: Final = Path(__file__).parents[1] / "static"

@@ -112,7 +112,7 @@ def test_what_no_database_compares_with_is_no_outage(client: TestClient, console
 def test_forms_are_small_and_bodies_of_programs_are_not(client: TestClient, console: Console) -> None:
     large = {"name": "x" * app.FORM_BYTES, "password": PASSWORD}
     refused = client.post("/login", data=large)
-    assert (refused.status_code, "more than 1,048,576 bytes" in refused.text) == (413, True)
+    assert (refused.status_code, "more than 131,072 bytes" in refused.text) == (413, True)
     with console.database.write() as tx:
         key = keys.add(tx, "serve", NOW)
     taken = client.post("/api/items", json=large, headers={"authorization": f"Bearer {key}"})
