@@ -295,6 +295,7 @@ class PolicyFile(StrictModel):
         version: The hash of the file's content is added to it.
         base: The bundle's policy to start from.
         labels: Overrides per label, field by field.
+        inputs: Overrides per kind of input and label, field by field; an empty mapping takes those of the base away.
         tenants: Overrides per tenant and label, on top of `labels`; they hold for every kind of input.
     """
 
@@ -332,13 +333,9 @@ class PolicyFile(StrictModel):
         if problems:
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
-        inputs = base.inputs if self.inputs is None else self.inputs
-        # What a file says of a label holds for every kind of input, unless the file itself tells them apart; of what it
-        # does not say, each kind keeps its own. A tenant's rules are the last word in any case.
-        settled = _named(self.labels, own) if self.inputs is None else _named(own)
         merged = dict(base) | {
             "base": self.base,
-            "inputs": {kind: _without(bands, settled) for kind, bands in inputs.items()},
+            "inputs": self._inputs(base, own),
             "attributes": base.attributes if self.attributes is None else self.attributes,
             "costs": self.costs,
             "feed_prevalence": self.feed_prevalence or base.feed_prevalence,
@@ -351,21 +348,32 @@ class PolicyFile(StrictModel):
         }
         return parse(Policy, merged, f"Policy '{self.name}', with what it takes from base '{self.base}'")
 
+    def _inputs(self, base: Policy, own: Mapping[str, BandsOverride]) -> dict[Kind, dict[str, dict[str, Any]]]:
+        """Returns the bands of each kind of input: the base's, and on top this file's.
 
-def _named(*levels: Mapping[str, BandsOverride]) -> dict[str, set[str]]:
-    """Returns the bands that somebody wrote, by label."""
-    found: dict[str, set[str]] = {}
-    for overrides in levels:
-        for name, override in overrides.items():
-            found.setdefault(name, set()).update(override.given())
-    return found
+        What the file says of a label holds for every kind, unless it tells kinds apart itself; of what it does not say,
+        each kind keeps its own. A tenant's rules, `own`, are the last word in any case.
+        """
+        given = self.inputs or {}
+        found: dict[Kind, dict[str, dict[str, Any]]] = {}
+        for kind in () if self.inputs == {} else base.inputs | given:
+            emptied = kind in given and not given[kind]
+            kept = {} if emptied else _without(_plain(base.inputs.get(kind, {})), _plain(self.labels))
+            written = {name: kept.get(name, {}) | bands for name, bands in _plain(given.get(kind, {})).items()}
+            found[kind] = _without(kept | written, _plain(own))
+        return found
 
 
-def _without(rules: Mapping[str, BandsOverride], settled: Mapping[str, Container[str]]) -> dict[str, dict[str, Any]]:
+def _plain(rules: Mapping[str, BandsOverride]) -> dict[str, dict[str, Any]]:
+    """Returns the bands that somebody wrote and their values, by label."""
+    return {name: rule.given() for name, rule in rules.items()}
+
+
+def _without(rules: Mapping[str, Mapping[str, Any]], settled: Mapping[str, Container[str]]) -> dict[str, dict[str, Any]]:
     """Returns bands of one kind of input without those that are settled for all kinds."""
     left = {
-        name: {band: value for band, value in rule.given().items() if band not in settled.get(name, ())}
-        for name, rule in rules.items()
+        name: {band: value for band, value in bands.items() if band not in settled.get(name, ())}
+        for name, bands in rules.items()
     }
     return {name: bands for name, bands in left.items() if bands}
 

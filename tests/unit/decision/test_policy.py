@@ -277,6 +277,31 @@ def test_a_file_changes_for_each_kind_of_input_what_it_names_and_nothing_else() 
         assert both({"threshold": 0.65}, tenant) == LabelPolicy(threshold=0.65, review=0.6, block=0.9)
 
 
+def test_bands_of_a_kind_of_input_change_no_other_label_or_kind() -> None:
+    """Bands for memes that name one label must not give the other labels those of texts."""
+    bands = {
+        "both": {"a": {"threshold": 0.7, "block": 0.9}, "b": {"threshold": 0.2}},
+        "image": {"b": {"threshold": 0.3}},
+    }
+    base = {"default": parse(Policy, policy().model_dump(mode="json") | {"inputs": bands}, "base")}
+
+    def made(tenant: str | None = None, **data: Any) -> Policy:
+        return parse(PolicyFile, {"name": "mine", "version": "1"} | data, "mine").apply(base, LABELS, tenant)
+
+    mine = {"both": {"a": {"threshold": 0.6}}, "text": {"b": {"threshold": 0.4}}}
+    both, image, text = (made(inputs=mine).rules(kind) for kind in ("both", "image", "text"))
+    assert both == {"a": LabelPolicy(threshold=0.6, block=0.9), "b": LabelPolicy(threshold=0.2)}
+    assert (image["a"].threshold, image["b"].threshold, text["b"].threshold) == (0.5, 0.3, 0.4)
+    settled = made(inputs=mine, labels={"a": {"threshold": 0.4, "block": 0.8}, "b": {"threshold": 0.1}})
+    assert settled.rules("both") == {"a": LabelPolicy(threshold=0.6, block=0.8), "b": LabelPolicy(threshold=0.1)}
+    tenants = {"kids": {"a": {"threshold": 0.1}}}
+    assert made("kids", inputs=mine, tenants=tenants).rules("both")["a"] == LabelPolicy(threshold=0.1, block=0.9)
+    assert made(inputs={}).inputs == {}, "none of the base"
+    emptied = made(inputs={"both": {}})
+    assert [emptied.rules(kind)["b"].threshold for kind in ("both", "image")] == [0.5, 0.3]
+    assert made(inputs=None).inputs == base["default"].inputs
+
+
 def test_attributes_count_only_with_bands() -> None:
     made = policy().model_copy(update={"attributes": {"toxicity": Bands(threshold=0.5, block=0.9)}})
     calm = np.array([0.1, 0.1])
