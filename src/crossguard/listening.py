@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 from functools import lru_cache
@@ -10,6 +11,12 @@ from typing import Final
 from crossguard.errors import ConfigError
 
 BACKLOG: Final = 2048
+ACCEPTED_AT_ONCE: Final = 16
+"""Connections that asyncio accepts in one turn of its loop, which it calls `backlog`. Each takes a file for some turns
+before it counts as a connection, for which one at rest is closed."""
+SPARE_FILES: Final = 1024
+"""Files beside the connections that count: those just accepted, pipes of worker processes, fetches, the model."""
+MACOS_FILES: Final = 10_240  # the most that macOS grants where it says that it grants any number
 # What stands for every interface, and the address by which this machine reaches itself there.
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a link leads, not where to listen
 
@@ -31,6 +38,33 @@ def listen(host: str, port: int) -> socket.socket:
     # it the body of an answer waits until the client has acknowledged the headers: 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def connections_within_files(wanted: int) -> int:
+    """Raises the limit of this process's open files as needed, and returns how many of the connections it has room for.
+
+    Most shells and systemd start a process with a limit of 1,024 files that it may raise itself; macOS with 256. Beyond
+    it, no connection is accepted, so that none is there for which an idle one could be closed.
+    """
+    files = _allow_files(wanted + SPARE_FILES)
+    return min(wanted, max(files - SPARE_FILES, files // 2))
+
+
+def _allow_files(number: int) -> int:
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are no files
+        return number
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return number
+    most = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    for files in (most, min(most, MACOS_FILES)):
+        if files > soft:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+                return files
+    return min(number, soft)
 
 
 def web_address(host: str, port: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from sqlalchemy import select
 
-from crossguard.listening import listen, web_address
+from crossguard.listening import connections_within_files, listen, web_address
 from crossguard.registry import RESOURCES
 from crossguard.review.console import Console
 from crossguard.review.files import take_file
@@ -26,7 +26,8 @@ from crossguard.review.webhooks import Sender
 
 RETENTION_EVERY_S, DELIVERY_EVERY_S = 600.0, 1.0
 KEEP_ALIVE_S = 75  # people think for longer than servers usually wait for the next request
-MOST_CONNECTIONS = 800  # of the 1,024 files that a process may usually open; others are told to come again
+MOST_CONNECTIONS = 800  # where so many files may be open; others are told to come again
+WAITING_CONNECTIONS = 128  # asyncio accepts as many at once, each of which takes a file before it is counted
 _LOG = logging.getLogger("crossguard.review")
 
 
@@ -51,7 +52,8 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=10,
             timeout_keep_alive=KEEP_ALIVE_S,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=connections_within_files(MOST_CONNECTIONS),
+            backlog=WAITING_CONNECTIONS,
         )
         with background(console):
             uvicorn.Server(config).run(sockets=[listener])

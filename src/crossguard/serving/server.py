@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import ipaddress
+import logging
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ from typing import cast
 import uvicorn
 
 from crossguard.errors import ConfigError
-from crossguard.listening import listen, web_address
+from crossguard.listening import ACCEPTED_AT_ONCE, BACKLOG, connections_within_files, listen, web_address
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.interfaces.perspective.suggestions import check_file
@@ -83,7 +84,8 @@ async def _run(service: Service, listener: socket.socket) -> None:
         proxy_headers=False,  # a header that any caller can send must not give them a rate of their own
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_s,
-        limit_concurrency=settings.max_connections,
+        limit_concurrency=_most_connections(settings),
+        backlog=ACCEPTED_AT_ONCE,
     )
     server = DrainingServer(config, service)
     if hasattr(signal, "SIGHUP"):
@@ -96,6 +98,17 @@ async def _run(service: Service, listener: socket.socket) -> None:
     logs.event("listening", url=web_address(host, port), docs="/docs")
     await server.serve(sockets=[listener])
     logs.event("stopped")
+
+
+def _most_connections(settings: ServeSettings) -> int:
+    fit = connections_within_files(settings.max_connections)
+    if fit < settings.max_connections:
+        message = (
+            f"This process may open too few files for max_connections ({settings.max_connections}): connections stay "
+            f"below {fit}. Allow it more: ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of docker run."
+        )
+        logs.event("fewer_connections", logging.WARNING, message=message)
+    return fit
 
 
 class DrainingServer(uvicorn.Server):
@@ -115,6 +128,12 @@ class DrainingServer(uvicorn.Server):
         self._service.draining = True
         logs.event("draining", seconds=self._service.settings.drain_s)
         self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, and lets more connections wait in the kernel than asyncio accepts at once and has asked it for."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts the connections that already wait, closes the socket, and lets every request finish.

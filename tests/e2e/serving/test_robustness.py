@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.raw_http import GOOD, HEAD, assert_serves, send
+from tests.support.raw_http import GOOD, HEAD, HEALTH, assert_serves, connect, send
 from tests.support.server import RunningServer
 
 from crossguard.bundle import Bundle
@@ -205,3 +206,19 @@ def test_too_many_connections_are_refused_and_then_served_again(impatient: Runni
         assert answer.startswith((b"HTTP/1.1 503", b"HTTP/1.1 200"))
     time.sleep(0.3)
     assert_serves(impatient)
+
+
+def test_idle_connections_beyond_the_usual_number_of_files_keep_nobody_out(tiny_bundle: Bundle) -> None:
+    """A shell starts a process with few files (as on macOS here), which the server has to ask for more of."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        starting = RunningServer(tiny_bundle.folder, drain_s=0, max_connections=300)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with starting as running, contextlib.ExitStack() as stack:
+        for _ in range(350):
+            idle = stack.enter_context(connect(running))
+            idle.sendall(HEALTH)
+        assert_serves(running)
+        assert not [line for line in running.lines if "out of system resource" in line]

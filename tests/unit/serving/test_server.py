@@ -18,7 +18,7 @@ import uvicorn
 
 from crossguard.errors import ConfigError
 from crossguard.serving import logs, server
-from crossguard.serving.server import DrainingServer, _accept_all, is_loopback, serve
+from crossguard.serving.server import DrainingServer, _accept_all, _most_connections, is_loopback, serve
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
@@ -54,6 +54,16 @@ def test_a_reload_frees_the_first_model(service: Service, monkeypatch: pytest.Mo
     serve(ServeSettings(port=0))
     # Once by the service and once by the call that counts; then by the name here instead of the service.
     assert counts == [2, 2]
+
+
+def test_connections_that_the_files_leave_no_room_for_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(logs, "event", lambda _name, _level, message: told.append(message))
+    monkeypatch.setattr(server, "connections_within_files", lambda wanted: min(wanted, 512))
+    assert _most_connections(ServeSettings(max_connections=512)) == 512
+    assert told == []
+    assert _most_connections(ServeSettings()) == 512
+    assert "max_connections (1024): connections stay below 512" in told[0]
 
 
 def on_loop(service: Service, test: Callable[[DrainingServer], Coroutine[Any, Any, None]]) -> None:
