@@ -121,6 +121,7 @@ def command(
         posts = annotated.posts if decided and reading["images"] else ()
         given = read_scores(scores, annotated.labels, annotated.ids, label_scheme, posts)
         run = measure_scores(given, annotated, request)
+        annotated = annotated.take(given.ready)
     else:
         moderator = load(model, policy=policy, tenant=tenant)
         run, scored = measure_model(moderator, read_annotated(data, moderator.labels.names, **reading), request)

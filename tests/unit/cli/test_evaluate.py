@@ -128,6 +128,18 @@ def test_decisions_of_a_model_are_measured_as_the_model_is(
     assert any("Not annotated here" in warning for warning in of_model["warnings"]) == ("racist" in labels)
 
 
+def test_the_worst_errors_are_those_of_their_posts_where_the_first_was_not_scored(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    posts, decisions, out = tmp_path / "posts.csv", tmp_path / "decisions.jsonl", tmp_path / "run"
+    rows = [{"id": str(row), "text": f"word{row}" * (row > 0), "racist": 1} for row in range(4)]
+    posts.write_text("id,text,racist\n" + "".join(",".join(map(str, row.values())) + "\n" for row in rows))
+    assert run(["score", str(posts), "-o", str(decisions), "--model", str(tiny_model), "-q"]) == 0
+    assert run(["evaluate", str(posts), "--scores", str(decisions), "--rounds", "0", "--out", str(out)]) == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert [f"word{row}" in page for row in range(1, 4)] == [True] * 3
+
+
 def test_scores_that_are_given_take_no_model(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Their thresholds would not be those of the policy."""
     assert run(["evaluate", str(annotated_posts), "--scores", "gone.csv"]) != 0
