@@ -12,6 +12,7 @@ import click
 from crossguard.cli.options import FILE, out_option, overwrite_option
 
 if TYPE_CHECKING:
+    from crossguard.deploy.sagemaker.endpoint import Endpoint
     from crossguard.deploy.sagemaker.package import Packed
 
 
@@ -25,7 +26,7 @@ def sagemaker() -> None:
     """Deploy to AWS SageMaker: archives, IAM policies, endpoints, jobs.
 
     \b
-    crossguard deploy sagemaker package compact -o model.tar.gz
+    crossguard deploy sagemaker package compact -o compact-1.8.0.tar.gz
     crossguard deploy sagemaker policy endpoint.yaml --for execution
     crossguard deploy sagemaker apply endpoint.yaml --dry-run
     crossguard deploy sagemaker apply endpoint.yaml
@@ -101,7 +102,7 @@ def apply(file: Path, dry_run: bool) -> None:
         asked = thing.template() if isinstance(thing, Endpoint) else [asdict(request) for request in thing.requests()]
         click.echo(json.dumps(asked, indent=2))
     else:
-        click.echo(f"{thing.name} is {thing.deploy()}." if isinstance(thing, Endpoint) else thing.run())
+        click.echo(_deployed(thing) if isinstance(thing, Endpoint) else thing.run())
 
 
 @sagemaker.command("delete", short_help="Delete an endpoint and all that is billed for it.")
@@ -112,6 +113,13 @@ def delete(name: str) -> None:
 
     remove(name)
     click.echo(f"{name} is deleted.")
+
+
+def _deployed(endpoint: Endpoint) -> str:
+    done = f"{endpoint.name} is {(outcome := endpoint.deploy())}."
+    if outcome != "unchanged":
+        return done
+    return f"{done} The file alone counts: a new archive needs a key of its own, a new image a tag of its own."
 
 
 def _tell(packed: Packed) -> None:

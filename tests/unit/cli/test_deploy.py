@@ -79,6 +79,17 @@ def test_a_dry_run_of_a_job_prints_its_requests(file: Path, capsys: pytest.Captu
     assert [request["operation"] for request in requests] == ["CreateModel", "CreateTransformJob"]
 
 
+@pytest.mark.parametrize(("outcome", "hint"), [("created", False), ("unchanged", True)])
+def test_an_endpoint_that_stays_as_it_is_says_what_a_new_archive_needs(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, outcome: str, *, hint: bool
+) -> None:
+    monkeypatch.setattr(Endpoint, "deploy", lambda _: outcome)
+    assert run(["deploy", "sagemaker", "apply", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"hate is {outcome}.")
+    assert ("a new archive needs a key of its own" in told) is hint
+
+
 @pytest.mark.parametrize("party", ["trust", "execution", "deployer", "caller"])
 def test_policies_are_printed(file: Path, party: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["deploy", "sagemaker", "policy", str(file), "--for", party]) == 0

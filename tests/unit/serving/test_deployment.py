@@ -81,6 +81,17 @@ def test_a_proxy_ends_idle_connections_before_a_pod_does() -> None:
     assert f"set {value}, as `deploy/kubernetes.yaml` does" in page
 
 
+def test_the_autoscaler_alone_says_how_many_pods_run() -> None:
+    """Each `kubectl apply` would set the number of the deployment back, however many scaling had started."""
+    deployment, autoscaler = (
+        next(document for document in yaml.safe_load_all(MANIFESTS.read_text()) if document["kind"] == kind)
+        for kind in ("Deployment", "HorizontalPodAutoscaler")
+    )
+    assert autoscaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert "replicas" not in deployment["spec"]
+    assert autoscaler["spec"]["minReplicas"] == 2
+
+
 def test_a_scraper_reaches_the_metrics_of_a_pod_without_a_key() -> None:
     documents = list(yaml.safe_load_all(MANIFESTS.read_text()))
     template = documents[0]["spec"]["template"]
