@@ -124,7 +124,7 @@ def test_scores_of_perspective_are_fetched_for_a_table(
     server: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = ["good morning", "\u200b", "all people, my friends"]
-    (tmp_path / "comments.csv").write_text("\n".join(["text", *(f'"{text}"' for text in texts)]), encoding="utf-8")
+    (tmp_path / "comments.csv").write_text("\n".join(["text", *(f'"{text}"' for text in texts)]), encoding="utf-8-sig")
     monkeypatch.chdir(tmp_path)
     _, source, _ = blocks("python")
     source = source.replace("https://commentanalyzer.googleapis.com", server.url).replace("sleep(1.1)", "sleep(0)")
@@ -146,13 +146,13 @@ def test_a_day_side_by_side_shows_where_the_two_disagree(
     moderator = Moderator.load(bundle.folder)
     scores = {text: moderator.score(text=text).scores["toxicity"] for text in ("all people", "my friends")}
     low, high = sorted(scores, key=scores.__getitem__)
-    (tmp_path / "day.csv").write_text(f"text,TOXICITY\n{low},0\n{high},0\n")
+    (tmp_path / "day.csv").write_text(f"text,TOXICITY\n{low},0\n\u200b,0.9\n{high},0\n", encoding="utf-8-sig")
     monkeypatch.chdir(tmp_path)
     _, _, source = blocks("python")
     threshold = f"THRESHOLD = {(scores[low] + scores[high]) / 2}"
     source = source.replace(ADDRESS, server.url).replace("THRESHOLD = 0.7", threshold)
     exec(compile(source, "page", "exec"), {"__name__": "page"})  # noqa: S102 - our own page
-    assert capsys.readouterr().out == f"0.00 was, {scores[high]:.2f} is: {high}\n"
+    assert capsys.readouterr().out == f"400 \u200b\n0.00 was, {scores[high]:.2f} is: {high}\n"
 
 
 def test_an_old_version_is_kept_served_and_compared(tiny_bundle: Bundle, tmp_path: Path) -> None:

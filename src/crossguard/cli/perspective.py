@@ -16,8 +16,9 @@ from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.tables import read_whole
 from crossguard.decision.policy import PolicyFile, is_policy_file
-from crossguard.errors import InputError, needs_extra
-from crossguard.records import Post
+from crossguard.errors import InputError, needs_extra, number_of
+from crossguard.preparation import OTHER_LANGUAGE
+from crossguard.records import Decision, Post
 from crossguard.saving import refuse_existing
 
 if TYPE_CHECKING:
@@ -138,7 +139,11 @@ def _unused(columns: Mapping[str, str], known: Sequence[str], path: Path) -> Ite
         if not named and (column in others or not column.isupper()):
             continue
         near = estimate_of(name, tuple(known))
-        does = f"estimates it from {near}, without a map" if near else "leaves it out of its answers"
+        does = (
+            f"estimates it from {near}, with the map of {near} if there is one"
+            if near
+            else "leaves it out of its answers"
+        )
         yield f"Column '{column}' is not used: the model has no attribute {name}. The service {does}."
 
 
@@ -168,11 +173,24 @@ def _our_scores(
         )
     posts = [Post(str(line), str(row[text] or "")) for line, row in enumerate(rows, 2)]
     scores = []
+    others = 0
     with Bar(posts="scoring") as bar:
         for count, found in enumerate(moderator.stream(posts), start=1):
-            scores.append([attribute_score(found, name) if found.ok else np.nan for name in attributes])
+            others += OTHER_LANGUAGE in found.notes
+            scores.append([attribute_score(found, name) if _is_answered(found) else np.nan for name in attributes])
             bar.move(count, len(posts), f"{count:,} posts")
+    if others:
+        click.echo(
+            f"Left out: {number_of(others, 'comment')} in a language that the model does not support. The service "
+            "refuses such comments.",
+            err=True,
+        )
     return dict(zip(attributes, np.array(scores).T, strict=True))
+
+
+def _is_answered(decision: Decision) -> bool:
+    """Whether the service gives scores for a comment: the others say nothing of the scores that clients will get."""
+    return decision.ok and OTHER_LANGUAGE not in decision.notes
 
 
 def _policy_file(base: str, name: str, version: str) -> PolicyFile:
@@ -190,6 +208,12 @@ def _cautions(attribute: str, fitted: MonotoneMap, new: Floats, old: Floats) -> 
             f"{attribute}: Perspective's scores do not rise with this model's, so the map says nothing. Are the "
             "columns the right ones, and each score beside its own comment?"
         )
+    if passed := [threshold for threshold in SHOWN if threshold <= fitted.y[0]]:
+        yield (
+            f"{attribute}: mapped scores are never below {fitted.y[0]:g}, so every comment reaches old thresholds of "
+            f"{' and '.join(map(str, passed))}: add comments with low Perspective scores, as ordinary ones have "
+            f"({(old < passed[0]).sum()} of the {len(old)} pairs are below {passed[0]})."
+        )
     if lost := [threshold for threshold in SHOWN if threshold > fitted.y[-1]]:
         yield (
             f"{attribute}: mapped scores reach {fitted.y[-1]:g} at most, so old thresholds of "
@@ -199,12 +223,18 @@ def _cautions(attribute: str, fitted: MonotoneMap, new: Floats, old: Floats) -> 
 
 
 def _print(maps: Mapping[str, MonotoneMap]) -> None:
-    import numpy as np
-
     table = plain(("attribute", "pairs", "error", "95 %", *(f"old {old}" for old in SHOWN)))
     for attribute, fitted in maps.items():
         low, high = fitted.error_interval or (0.0, 0.0)
-        # What a raw score of this model must be to count as the old threshold; "none" where no post reached it.
-        same = [f"{np.interp(old, fitted.y, fitted.x):.2f}" if old <= fitted.y[-1] else "none" for old in SHOWN]
+        same = [_same_here(fitted, threshold) for threshold in SHOWN]
         table.add_row(attribute, str(fitted.pairs), f"{fitted.error or 0:.3f}", f"{low:.3f}-{high:.3f}", *same)
     console().print(table)
+
+
+def _same_here(fitted: MonotoneMap, threshold: float) -> str:
+    """Returns what a score of this model must be to count as an old threshold, or that all or no mapped scores do."""
+    import numpy as np
+
+    if threshold <= fitted.y[0]:
+        return "all"
+    return f"{np.interp(threshold, fitted.y, fitted.x):.2f}" if threshold <= fitted.y[-1] else "none"

@@ -369,7 +369,9 @@ def _plain(rules: Mapping[str, BandsOverride]) -> dict[str, dict[str, Any]]:
     return {name: rule.given() for name, rule in rules.items()}
 
 
-def _without(rules: Mapping[str, Mapping[str, Any]], settled: Mapping[str, Container[str]]) -> dict[str, dict[str, Any]]:
+def _without(
+    rules: Mapping[str, Mapping[str, Any]], settled: Mapping[str, Container[str]]
+) -> dict[str, dict[str, Any]]:
     """Returns bands of one kind of input without those that are settled for all kinds."""
     left = {
         name: {band: value for band, value in bands.items() if band not in settled.get(name, ())}

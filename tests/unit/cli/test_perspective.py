@@ -78,7 +78,7 @@ def test_columns_of_attributes_that_the_model_lacks_are_named(bundle: Bundle, tm
     file.write_text("\n".join([header, *(f"{row},0.5,0.5,7,x" for row in squares())]))
     said = run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
     assert "'sexually_explicit' is not used: the model has no attribute SEXUALLY_EXPLICIT" in said
-    assert "estimates it from PROFANITY" in said
+    assert "estimates it from PROFANITY, with the map of PROFANITY if there is one." in said
     assert "'FLIRTATION' is not used: the model has no attribute FLIRTATION. The service leaves it out" in said
     assert "'ID'" not in said
     assert "'note'" not in said
@@ -91,6 +91,36 @@ def test_old_thresholds_that_no_mapped_score_reaches_are_named(bundle: Bundle, t
     assert "old thresholds of 0.8 and 0.9 are never reached" in said
     assert "(0 of the 100 pairs reach 0.8)" in said
     assert "do not rise" not in said
+
+
+def test_old_thresholds_that_every_mapped_score_reaches_are_named(bundle: Bundle, tmp_path: Path) -> None:
+    """Of comments that were all removed, no map says what a harmless one gets."""
+    file = tmp_path / "both.csv"
+    rows = [f"{x:.3f},{0.72 + 0.27 * x:.3f}" for x in np.linspace(0, 1, 100)]
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *rows]))
+    said = run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
+    assert "INSULT: mapped scores are never below 0.7" in said
+    assert "so every comment reaches old thresholds of 0.5 and 0.7: add comments with low Perspective scores" in said
+    assert "(0 of the 100 pairs are below 0.5)" in said
+    row = next(line for line in said.splitlines() if "INSULT" in line and "all" in line)
+    assert row.split()[-4:-2] == ["all", "all"]
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares()]))
+    assert "never below" not in run(file, "--model", bundle.folder, "-o", tmp_path / "other.yaml")
+
+
+def test_comments_in_languages_that_the_service_refuses_are_left_out_and_counted(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    file = tmp_path / "both.csv"
+    random = np.random.default_rng(2)
+    english = [f"{' '.join(random.choice(WORDS, size=4))},{place / 60:.3f}" for place in range(60)]
+    french = [f"Tu es vraiment un imbécile et personne ne veut te voir ici {place},0.9" for place in range(13)]
+    file.write_text("\n".join(["text,TOXICITY", *english, *french]), encoding="utf-8")
+    moderator = Moderator.load(bundle.folder)
+    pairs = read_pairs(file, ["TOXICITY"], moderator)
+    assert [len(scores) for scores in pairs["TOXICITY"]] == [60, 60]
+    said = run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
+    assert "Left out: 13 comments in a language that the model does not support." in said
 
 
 def test_scores_that_do_not_rise_together_are_named(bundle: Bundle, tmp_path: Path) -> None:
