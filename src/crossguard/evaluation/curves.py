@@ -44,7 +44,7 @@ def precision_recall(task: LabelTask) -> Curve | None:
     """Precision over recall; None without a positive post."""
     if not task.truth.any():
         return None
-    precision, recall, _ = precision_recall_curve(task.truth, task.scores)
+    precision, recall, _ = precision_recall_curve(task.truth, task.ranks)
     return _curve(task.name, recall, precision)
 
 
@@ -52,7 +52,7 @@ def roc(task: LabelTask) -> Curve | None:
     """Recall over false-positive rate; None without both kinds of posts."""
     if not task.truth.any() or task.truth.all():
         return None
-    wrong, right, _ = roc_curve(task.truth, task.scores)
+    wrong, right, _ = roc_curve(task.truth, task.ranks)
     return _curve(task.name, wrong, right)
 
 

@@ -150,7 +150,10 @@ def leak_warnings(
 def _cross_fitted(
     plan: Plan, sample: Sample, logits: NDArray[np.float64], annotated: Annotated
 ) -> tuple[Sample, list[str]]:
-    """Returns the sample with cross-fitted scores and flags, and the labels that have enough posts of either kind."""
+    """Returns the sample with cross-fitted scores and flags, and the labels that have enough posts of either kind.
+
+    Its posts are ranked as they were, because every fold maps scores in its own way.
+    """
     groups = duplicate_groups(annotated.posts)
     fitted = [task.name for task in sample.tasks() if enough(task.truth, groups[task.rows])]
     columns = [sample.labels.index(name) for name in fitted]
@@ -160,7 +163,7 @@ def _cross_fitted(
         part = Sample(tuple(fitted), sample.ids, known, scores[:, columns], flags[:, columns], sample.hateful)
         crossed = cross_fit(plan, part, logits[:, columns], groups)
         scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
-    return replace(sample, scores=scores, flags=flags), fitted
+    return replace(sample, scores=scores, flags=flags, before=sample.scores), fitted
 
 
 def _modalities(

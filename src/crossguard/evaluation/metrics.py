@@ -46,21 +46,24 @@ class Metric:
 
 
 class Ranked:
-    """One task, sorted by falling score, ready for many rounds."""
+    """One task, sorted by falling rank, ready for many rounds."""
 
     def __init__(self, task: LabelTask) -> None:
-        order = np.argsort(-task.scores, kind="stable")
-        scores, truth, flags = task.scores[order], task.truth[order], task.flags[order]
+        order = np.argsort(-task.ranks, kind="stable")
+        ranks, scores, truth, flags = task.ranks[order], task.scores[order], task.truth[order], task.flags[order]
         self._rows = task.rows[order]
         self._truth = truth.astype(np.int32)
-        ends = np.flatnonzero(np.append(np.diff(scores) != 0, True)) if len(scores) else np.empty(0, dtype=np.int64)
+        ends = np.flatnonzero(np.append(np.diff(ranks) != 0, True)) if len(ranks) else np.empty(0, dtype=np.int64)
         self._starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64) if len(ends) else ends
-        self._gap = scores - truth
+        gap = scores - truth
         # Columns of sums that thresholds and calibration need: one matrix product gives them for all rounds.
         surprise = -np.log(np.maximum(np.where(truth, scores, 1 - scores), np.finfo(np.float64).eps))
-        self._sums = np.column_stack([flags & truth, flags & ~truth, self._gap**2, surprise]).astype(np.float64)
-        # Sorted scores fall into their calibration bins one after the other.
-        self._bins = np.flatnonzero(np.diff(bin_of(scores), prepend=-1))
+        self._sums = np.column_stack([flags & truth, flags & ~truth, gap**2, surprise]).astype(np.float64)
+        # Sorted scores fall into their calibration bins one after the other; ranks may be those before a cross-fit.
+        self._by_score = None if (np.diff(scores) <= 0).all() else np.argsort(-scores, kind="stable")
+        in_turn = slice(None) if self._by_score is None else self._by_score
+        self._gap = gap[in_turn]
+        self._bins = np.flatnonzero(np.diff(bin_of(scores[in_turn]), prepend=-1))
 
     def __call__(self, counts: Counts) -> dict[str, Rounds]:
         """Returns every metric by name, (rounds,), for counts of shape (rounds, posts); NaN where it is undefined."""
@@ -87,6 +90,8 @@ class Ranked:
         """Sum over bins of the distance between summed scores and summed outcomes, (rounds,)."""
         if not len(self._bins):
             return np.zeros(len(wide))
+        if self._by_score is not None:
+            wide = wide[:, self._by_score]
         sums = np.add.reduceat(wide * self._gap, self._bins, axis=1)
         return np.asarray(np.abs(sums).sum(axis=1))
 

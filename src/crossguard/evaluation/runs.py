@@ -79,7 +79,8 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     report = to_report(run.main, run.facts.thresholds)
     for name, data in ((RUN, run.to_dict()), (TEST_METRICS, flat), (REPORT, report)):
         save_json(folder / name, data, allow_nan=False)
-    columns: dict[str, Any] = {entry.name: getattr(run.sample, entry.name) for entry in fields(Sample)}
+    stored = {entry.name: getattr(run.sample, entry.name) for entry in fields(Sample)}
+    columns: dict[str, Any] = {name: values for name, values in stored.items() if values is not None}
     columns["ids"] = pack_texts(run.sample.ids)  # one may be a link
     try:
         np.savez_compressed(folder / SCORES, **columns)
@@ -109,6 +110,7 @@ def read_run(folder: Path) -> Run:
             stored["scores"],
             stored["flags"],
             stored["hateful"],
+            stored.get("before"),
         )
         read = TypeAdapter(Evaluation).validate_python
         variants = {name: read(variant) for name, variant in data["variants"].items()}

@@ -28,9 +28,15 @@ class LabelTask:
     flags: NDArray[np.bool_]  # (m,), what the policy decided
     # int64, (m,), which post of the sample each entry is; pooled tasks name a post several times
     rows: NDArray[np.int64]
+    before: NDArray[np.float64] | None = None  # (m,), the scores before a cross-fit; None without one
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    @property
+    def ranks(self) -> NDArray[np.float64]:
+        """What posts are ranked by, (m,): each fold of a cross-fit has a scale of its own, so the scores before it."""
+        return self.scores if self.before is None else self.before
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +50,7 @@ class Sample:
     flags: NDArray[np.bool_]  # (n, L), score at or above the threshold of its label
     # float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`
     hateful: NDArray[np.float64]
+    before: NDArray[np.float64] | None = None  # (n, L), the scores before a cross-fit; None without one
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.labels))
@@ -94,7 +101,8 @@ class Sample:
         if label not in self.labels:
             raise InputError(f"Unknown label '{label}'.{suggest(label, [*self.labels, ANY])}")
         column = self.labels.index(label)
-        return _task(label, self.truth[:, column], self.scores[:, column], self.flags[:, column])
+        before = None if self.before is None else self.before[:, column]
+        return _task(label, self.truth[:, column], self.scores[:, column], self.flags[:, column], before)
 
     def tasks(self) -> tuple[LabelTask, ...]:
         """Returns the question of every annotated label."""
@@ -115,6 +123,7 @@ class Sample:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sample:
         """Returns some of the posts, by index or mask."""
         own = {name: getattr(self, name)[rows] for name in ("truth", "scores", "flags", "hateful")}
+        own["before"] = None if self.before is None else self.before[rows]
         return replace(self, ids=tuple(np.asarray(self.ids, dtype=object)[rows]), **own)
 
     def _any(self) -> LabelTask:
@@ -128,15 +137,22 @@ class Sample:
         told = ~np.isnan(self.hateful)
         counted = told[:, None] | np.isin(self.labels, self.annotated)
         scores, flags = np.where(counted, self.scores, 0.0).max(axis=1), (self.flags & counted).any(axis=1)
-        return _task(ANY, np.where(told, self.hateful, known), scores, np.asarray(flags))
+        before = None if self.before is None else np.where(counted, self.before, 0.0).max(axis=1)
+        return _task(ANY, np.where(told, self.hateful, known), scores, np.asarray(flags), before)
 
 
 def pool(tasks: Sequence[LabelTask]) -> LabelTask:
     """Returns all questions as one, for micro averages."""
-    columns = ("truth", "scores", "flags", "rows")
+    columns = ("truth", "scores", "flags", "rows", "ranks")
     return LabelTask("micro", *(np.concatenate([getattr(task, name) for task in tasks]) for name in columns))
 
 
-def _task(name: str, truth: NDArray[np.float64], scores: NDArray[np.float64], flags: NDArray[np.bool_]) -> LabelTask:
+def _task(
+    name: str,
+    truth: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    flags: NDArray[np.bool_],
+    before: NDArray[np.float64] | None,
+) -> LabelTask:
     rows = np.flatnonzero(~np.isnan(truth))
-    return LabelTask(name, truth[rows] > 0, scores[rows], flags[rows], rows)
+    return LabelTask(name, truth[rows] > 0, scores[rows], flags[rows], rows, None if before is None else before[rows])

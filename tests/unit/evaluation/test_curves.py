@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -28,6 +30,14 @@ def test_a_curve_that_cannot_be_drawn_is_none() -> None:
     assert roc(task) is None
     assert reliability(task) is None
     assert threshold_sweep(task) == ()
+
+
+def test_posts_of_a_cross_fit_lie_on_the_curves_of_the_scores_before_it() -> None:
+    before = Sample.build("a", np.array([[0.0], [1.0], [0.0], [1.0]]), np.array([[0.1], [0.4], [0.2], [0.3]]))
+    crossed = replace(before, scores=1 - before.scores, before=before.scores)
+    assert roc(crossed.task("a")) == roc(before.task("a"))
+    assert precision_recall(crossed.task("a")) == precision_recall(before.task("a"))
+    assert threshold_sweep(crossed.task("a")) != threshold_sweep(before.task("a"))
 
 
 def test_reliability_holds_mean_score_and_observed_share_per_bin() -> None:

@@ -10,8 +10,10 @@ from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.calibration.fitting import Plan
+from crossguard.evaluation.comparison import paired_differences
 from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.measuring import EvaluationRequest, leak_warnings, measure_model, measure_scores
+from crossguard.evaluation.runs import read_run, write_run
 from crossguard.evaluation.score_tables import GivenScores
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -162,6 +164,23 @@ def test_weights_that_are_not_used_are_told_of_given_scores(annotated_posts: Pat
     told = [warning.partition(":")[0] for warning in run.warnings]
     assert "column 'weight' is not used" in told
     assert "not told here" not in told
+
+
+def test_a_cross_fit_leaves_the_ranking_of_posts_alone(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    plain, _ = measure_model(tiny, annotated, FEW)
+    crossed, _ = measure_model(tiny, annotated, replace(FEW, cross_fit=Plan(kinds=("platt",))))
+    assert crossed.main.overall["brier_macro"] != plain.main.overall["brier_macro"]
+    write_run(crossed, tmp_path)
+    ranking = ("roc_auc_macro", "average_precision_micro", "recall_at_fpr_0.05_macro", "any/roc_auc")
+    for key in ranking:
+        assert crossed.main.estimate(key) == plain.main.estimate(key), key
+    found = paired_differences(read_run(tmp_path).sample, plain.sample, ranking, rounds=20)
+    assert {difference.value.value for difference in found.values()} == {0.0}
+    both = "60 posts with text and image"
+    for view in ("fused", "text-only"):
+        one, other = (run.variants[f"{view}, {both}"].estimate("roc_auc_macro") for run in (plain, crossed))
+        assert one == other, view
 
 
 def test_too_few_different_posts_cannot_be_cross_fitted(tiny: Moderator, annotated_posts: Path) -> None:

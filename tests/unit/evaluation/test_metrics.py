@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from crossguard.evaluation.bootstrap import engine_for, resample
 from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.metrics import FALSE_POSITIVE_RATES, rate_key
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
 
@@ -106,3 +108,20 @@ def test_every_metric_lies_in_its_own_interval(posts: int) -> None:
             if estimate.value is not None and estimate.low is not None and estimate.high is not None:
                 assert estimate.low <= estimate.value <= estimate.high, key
     assert found.per_label["a"]["ece"].interval
+
+
+def test_posts_of_a_cross_fit_are_ranked_by_the_scores_before_it() -> None:
+    random = np.random.default_rng(0)
+    truth = (random.random((200, 2)) < 0.3).astype(float)
+    truth[:20, 1] = NAN
+    scores, before = random.random((2, 200, 2))
+    crossed = replace(Sample.build("ab", truth, scores), before=before)
+    ranked, fitted = Sample.build("ab", truth, before), Sample.build("ab", truth, scores)
+    found = {key: evaluate(one, rounds=20) for key, one in (("", crossed), ("ranks", ranked), ("scores", fitted))}
+    by_rank = {"roc_auc", "average_precision", *map(rate_key, FALSE_POSITIVE_RATES)}
+    for label in ("a", "b", "any"):
+        for name, estimate in found[""].per_label[label].items():
+            expected = found["ranks" if name in by_rank else "scores"].per_label[label][name]
+            assert (estimate.value, estimate.low) == pytest.approx((expected.value, expected.low)), (label, name)
+    assert found[""].overall["roc_auc_micro"] == found["ranks"].overall["roc_auc_micro"]
+    assert found[""].overall["ece_macro"].value == pytest.approx(found["scores"].overall["ece_macro"].value)

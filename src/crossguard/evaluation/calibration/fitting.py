@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from crossguard.decision.calibration import sigmoid
 from crossguard.decision.policy import LabelPolicy, Prevalence
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
@@ -96,7 +97,8 @@ def cross_fit(
     """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
 
     Posts of one group never stand on both sides of a fold. All folds fit the kind of calibration that is chosen on all
-    posts: a fold alone may have too few for a choice, and would then have scores on another scale.
+    posts: a fold alone may have too few for a choice, and would then have scores on another scale. Posts are ranked by
+    their logits, because every fold still has a map of its own.
 
     Raises:
         InputError: A criterion cannot be met, on all posts or in a fold.
@@ -115,7 +117,7 @@ def cross_fit(
         scores[outside] = fitted.scores(sample.labels, logits[outside])
         limits = np.array([fitted.rules[name].threshold for name in sample.labels])
         flags[outside] = scores[outside] >= limits
-    return Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.hateful)
+    return replace(sample, scores=scores, flags=flags, before=sigmoid(logits))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,6 +115,14 @@ def test_cross_fitting_does_not_flatter_a_model_that_knows_nothing() -> None:
     assert same < crossed - 0.02, "the fitted estimate is the flattering one"
 
 
+def test_cross_fitting_ranks_posts_as_their_logits_do() -> None:
+    logits, truth = data(posts=200)
+    sample = Sample.build(LABELS, truth, sigmoid(logits))
+    crossed, plain = (evaluate(one, rounds=0).overall for one in (cross_fit(Plan(), sample, logits), sample))
+    assert crossed["roc_auc_macro"] == plain["roc_auc_macro"]
+    assert crossed["brier_macro"] != plain["brier_macro"]
+
+
 def test_a_group_never_stands_on_both_sides_of_a_fold() -> None:
     logits, truth = data(posts=60)
     groups = np.repeat(np.arange(30), 2)
