@@ -139,11 +139,8 @@ def _unused(columns: Mapping[str, str], known: Sequence[str], path: Path) -> Ite
         if not named and (column in others or not column.isupper()):
             continue
         near = estimate_of(name, tuple(known))
-        does = (
-            f"estimates it from {near}, with the map of {near} if there is one"
-            if near
-            else "leaves it out of its answers"
-        )
+        estimates = f"estimates it from {near}, with the map of {near} if there is one"
+        does = estimates if near else "leaves it out of its answers"
         yield f"Column '{column}' is not used: the model has no attribute {name}. The service {does}."
 
 

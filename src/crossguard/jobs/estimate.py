@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -114,9 +113,22 @@ def _measure(worker: LocalWorker, units: list[Unit]) -> tuple[int, int, float]:
 
 def _posts_per_byte(job: ScoringJob, units: list[Unit]) -> float:
     """Reads the beginning of files that do not say how many posts they hold."""
-    posts = read = 0
-    reader = UnitReader(job.spec)
-    for unit in units:
-        posts += sum(1 for _ in itertools.islice(reader.posts(unit), READ_POSTS))
-        read += reader.consumed
-    return posts / read if read else 0.0
+    reader = UnitReader(replace(job.spec, image_root="."))  # posts are counted without fetching images of a storage
+    found = [_beginning(reader, unit) for unit in units]
+    read = sum(size for _, size in found)
+    return sum(posts for posts, _ in found) / read if read else 0.0
+
+
+def _beginning(reader: UnitReader, unit: Unit) -> tuple[int, int]:
+    """Returns how many posts a file begins with, and the bytes that hold them; all posts of a small file.
+
+    What was read lies ahead of the posts by a buffer, which may hold thousands, but not when it is filled anew.
+    """
+    posts = before = 0
+    for _ in reader.posts(unit):
+        if reader.consumed != before:
+            if posts >= READ_POSTS:
+                return posts, before
+            before = reader.consumed
+        posts += 1
+    return posts, unit.size

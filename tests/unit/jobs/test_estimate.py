@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from tests.unit.jobs.conftest import InlineWorker, write_jsonl, write_parquet
 
 from crossguard.bundle import Bundle
-from crossguard.data.storage import Entry
+from crossguard.data.storage import Entry, Storage
 from crossguard.errors import TableError, UnitError
 from crossguard.jobs import estimate as module
 from crossguard.jobs.estimate import JobEstimate, estimate
@@ -83,6 +85,30 @@ def test_files_that_do_not_are_extrapolated_from_what_was_read(tmp_path: Path, t
     found = measured(folder, tiny_bundle)
     assert not found.counted
     assert found.posts == pytest.approx(500, rel=0.05)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_what_is_read_ahead_of_short_posts_does_not_count(tmp_path: Path, tiny_bundle: Bundle, suffix: str) -> None:
+    """A buffer of packed posts holds tens of thousands."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    draw = random.Random(0)  # noqa: S311 - a test
+    lines = "".join(f'{{"text": "{draw.randbytes(25).hex()}"}}\n' for _ in range(100_000)).encode()
+    packed = gzip.compress(lines, 1) if suffix == ".gz" else pa.compress(lines, codec="zstd", asbytes=True)
+    (folder / f"a.jsonl{suffix}").write_bytes(packed)
+    assert measured(folder, tiny_bundle).posts == pytest.approx(100_000, rel=0.05)
+
+
+def test_posts_are_counted_without_fetching_images(
+    small: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (small / "a.jsonl").unlink()
+    (small / "a.json").write_text('[{"text": "one", "image_path": "a.png"}]')
+    fetched: list[str] = []
+    monkeypatch.setattr(module, "_measure", lambda *_: (40, 1, 2.0))
+    monkeypatch.setattr(Storage, "image", lambda _, path: fetched.append(path))
+    job = ScoringJob.open(small, small.parent / "out", model=tiny_bundle.folder, image_root="s3://bucket/images")
+    assert (estimate(job).posts, fetched) == (1, [])
 
 
 def test_hours_follow_from_the_speed_of_all_workers() -> None:
