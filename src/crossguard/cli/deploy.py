@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ def apply(file: Path, dry_run: bool) -> None:
         asked = thing.template() if isinstance(thing, Endpoint) else [asdict(request) for request in thing.requests()]
         click.echo(json.dumps(asked, indent=2))
     else:
-        click.echo(_deployed(thing) if isinstance(thing, Endpoint) else thing.run())
+        click.echo(_deployed(thing) if isinstance(thing, Endpoint) else thing.run(say=partial(click.echo, err=True)))
 
 
 @sagemaker.command("delete", short_help="Delete an endpoint and all that is billed for it.")

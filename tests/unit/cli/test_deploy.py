@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.cli import run
-from crossguard.deploy.sagemaker import Endpoint
+from crossguard.deploy.sagemaker import BatchTransform, Endpoint
 from crossguard.deploy.sagemaker.spec import read_spec
 from crossguard.errors import ConfigError, OutputError
 
@@ -88,6 +89,20 @@ def test_an_endpoint_that_stays_as_it_is_says_what_a_new_archive_needs(
     told = capsys.readouterr().out
     assert told.startswith(f"hate is {outcome}.")
     assert ("a new archive needs a key of its own" in told) is hint
+
+
+def test_a_job_is_told_beside_its_results(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_it(job: BatchTransform, *, say: Callable[[str], None]) -> str:
+        say("The job runs.")
+        return job.output
+
+    monkeypatch.setattr(BatchTransform, "run", run_it)
+    text = ENDPOINT.replace("kind: endpoint", "kind: transform").split("capacity")[0]
+    file.write_text(text + "input: s3://bucket/in/\noutput: s3://bucket/out/\n")
+    assert run(["deploy", "sagemaker", "apply", str(file)]) == 0
+    assert tuple(capsys.readouterr()) == ("s3://bucket/out/\n", "The job runs.\n")
 
 
 @pytest.mark.parametrize("party", ["trust", "execution", "deployer", "caller"])

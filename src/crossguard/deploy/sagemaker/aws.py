@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from crossguard.errors import DeployError, needs_extra
 
 POLL_SECONDS: Final = 15
+ENDED: Final = ("Completed", "Failed", "Stopped")
+
+
+class UnfinishedError(DeployError):
+    """Nobody waits any more for a job that goes on."""
 
 
 class AwsSession(Protocol):
@@ -61,9 +66,9 @@ def wait(service: Any, waiter: str, parameters: Mapping[str, Any], minutes: floa
     """Waits with one of boto3's waiters, however what is waited for ends; the caller looks how it did.
 
     Raises:
-        DeployError: It had not ended in time.
+        DeployError: It had not ended in time, or AWS cannot be asked any more.
     """
-    from botocore.exceptions import WaiterError
+    from botocore.exceptions import BotoCoreError, WaiterError
 
     attempts = max(1, round(minutes * 60 / POLL_SECONDS))
     try:
@@ -71,20 +76,36 @@ def wait(service: Any, waiter: str, parameters: Mapping[str, Any], minutes: floa
     except WaiterError as error:
         if "Max attempts exceeded" in str(error):
             raise DeployError(f"{waiter} of {dict(parameters)} did not come within {minutes:g} minutes.") from error
+    except BotoCoreError as error:
+        raise DeployError(f"Waiting for {waiter} of {dict(parameters)} failed: {error}") from error
 
 
-def run_job(service: Any, create: Request, kind: str, minutes: float) -> dict[str, Any]:
-    """Starts a `TransformJob` or `TrainingJob`, waits for its end and returns what AWS says about it.
+def run_job(
+    service: Any, create: Request, kind: str, minutes: float, say: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """Starts a `TransformJob` or `TrainingJob`, tells its name, waits for its end and returns what AWS says about it.
 
     Raises:
+        UnfinishedError: The job had not ended in time, or AWS cannot be asked any more; it goes on.
         DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
     """
-    name = {f"{kind}Name": create.parameters[f"{kind}Name"]}
+    from botocore import xform_name
+
+    name = create.parameters[f"{kind}Name"]
     send(service, create)
-    wait(service, f"{kind.removesuffix('Job').lower()}_job_completed_or_stopped", name, minutes)
-    reply = send(service, Request(f"Describe{kind}", name))
-    # A job that was stopped is over, too.
-    if reply[f"{kind}Status"] != "Completed":
+    option = xform_name(kind, "-")
+    runs = f"The job {name} runs. See: aws sagemaker describe-{option} --{option}-name {name}"
+    if say is not None:
+        say(runs)
+    try:
+        wait(service, f"{xform_name(kind)}_completed_or_stopped", {f"{kind}Name": name}, minutes)
+        reply = send(service, Request(f"Describe{kind}", {f"{kind}Name": name}))
+    except DeployError as error:
+        raise UnfinishedError(f"{error} {runs}") from error
+    status = reply[f"{kind}Status"]
+    if status not in ENDED:
+        raise UnfinishedError(f"The job is {status}, and nobody waits for it any more. {runs}")
+    if status != "Completed":
         reason = reply.get("FailureReason") or reply.get("SecondaryStatus") or "no reason given"
-        raise DeployError(f"The job ended as {reply[f'{kind}Status']}, not Completed: {reason}")
+        raise DeployError(f"The job ended as {status}, not Completed: {reason}")
     return reply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import model_validator
@@ -104,7 +105,7 @@ class Endpoint(StrictModel):
 
         Raises:
             DeployError: A stack of that name is something else, AWS refused a request, or the container did not come
-                up; names AWS's reason. What was there before is there again.
+                up; names AWS's reason. What was there before is there again, or the error says what is not.
         """
         formation = client("cloudformation", session)
         stack, template = _find(formation, self.name), self.template()
@@ -124,7 +125,9 @@ class Endpoint(StrictModel):
         is_managed = isinstance(before, dict) and SCALING[0] in before["Resources"]  # YAML of somebody else is a text
         if is_managed and instance_type(before) != instance_type(template):
             _change(formation, "Update", self.name, unscaled(before))
-        _change(formation, "Update", self.name, template)
+            _change_or_restore(formation, self.name, template, before)
+        else:
+            _change(formation, "Update", self.name, template)
         return "updated"
 
 
@@ -193,13 +196,30 @@ def _change(formation: Any, verb: Literal["Create", "Update"], name: str, templa
     _require(formation, stack, f"{verb.upper()}_COMPLETE")
 
 
+def _change_or_restore(formation: Any, name: str, template: Template, before: Template) -> None:
+    """Updates an endpoint whose scaling was taken away for it; where that fails, the scaling comes back."""
+    try:
+        _change(formation, "Update", name, template)
+    except DeployError as error:
+        try:
+            _change(formation, "Update", name, before)
+        except DeployError as second:
+            raise DeployError(
+                f"{error} And its scaling, which was taken away for the other instance type, could not be restored "
+                f"({second}): '{name}' has none until an update succeeds. Apply the file of before, or this one, again."
+            ) from error
+        raise
+
+
 def _require(formation: Any, stack: str, status: str) -> None:
     """Checks how a change ended, as AWS rolls one that failed back by itself."""
     entry = _stack(formation, stack)
     if entry["StackStatus"] == status:
         return
     events = send(formation, Request("DescribeStackEvents", {"StackName": stack}))["StackEvents"]
-    # The newest event comes first, and the first failure is the cause of the others.
-    failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+    begun = (stack, status.replace("_COMPLETE", "_IN_PROGRESS"))
+    # The newest event comes first, and those of earlier changes last. The first failure is the cause of the others.
+    recent = takewhile(lambda event: (event.get("PhysicalResourceId"), event["ResourceStatus"]) != begun, events)
+    failed = [event for event in recent if event["ResourceStatus"].endswith("FAILED")]
     reason = failed[-1].get("ResourceStatusReason") if failed else entry.get("StackStatusReason")
     raise DeployError(f"The stack ended as {entry['StackStatus']}, not {status}: {reason or 'no reason given'}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel
-from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job, send
+from crossguard.deploy.sagemaker.aws import AwsSession, Request, UnfinishedError, client, run_job, send
 from crossguard.deploy.sagemaker.container import (
     MAX_TOTAL_MB,
     S3,
@@ -21,6 +23,7 @@ from crossguard.deploy.sagemaker.container import (
     tagged,
 )
 from crossguard.deploy.sagemaker.documents import document
+from crossguard.errors import DeployError
 
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
 # What the log says after each epoch, for AWS's graphs.
@@ -70,19 +73,31 @@ class BatchTransform(StrictModel):
             Request("CreateTransformJob", job),
         ]
 
-    def run(self, session: AwsSession | None = None) -> str:
+    def run(self, session: AwsSession | None = None, say: Callable[[str], None] | None = None) -> str:
         """Starts the job, waits for its end, removes the model, and returns the prefix of the results.
 
+        Args:
+            session: Where to; the machine's default session when None.
+            say: Is told the name of the job as soon as it runs.
+
         Raises:
-            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason. Or nobody can wait
+                for the job any more: then it goes on, with its model.
         """
         sagemaker = client("sagemaker", session)
         model, job = self.requests()
         send(sagemaker, model)
+        name = model.parameters["ModelName"]
+        delete = Request("DeleteModel", {"ModelName": name})
         try:
-            run_job(sagemaker, job, "TransformJob", minutes=self.hours * 60)
-        finally:
-            send(sagemaker, Request("DeleteModel", {"ModelName": model.parameters["ModelName"]}))
+            run_job(sagemaker, job, "TransformJob", self.hours * 60, say)
+        except UnfinishedError as error:
+            raise UnfinishedError(f"{error} After its end: aws sagemaker delete-model --model-name {name}") from error
+        except DeployError:
+            with contextlib.suppress(DeployError):  # why the job failed is what counts
+                send(sagemaker, delete)
+            raise
+        send(sagemaker, delete)
         return self.output
 
 
@@ -158,16 +173,21 @@ class TrainingJob(StrictModel):
         }
         return [Request("CreateTrainingJob", document("training_job", values))]
 
-    def run(self, session: AwsSession | None = None) -> str:
+    def run(self, session: AwsSession | None = None, say: Callable[[str], None] | None = None) -> str:
         """Starts the job, waits for its end, and returns where in S3 the bundle's archive lies.
 
+        Args:
+            session: Where to; the machine's default session when None.
+            say: Is told the name of the job as soon as it runs.
+
         Raises:
-            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason. Or nobody can wait
+                for the job any more, which goes on.
         """
         (create,) = self.requests()
         # Starting machines and uploading the bundle count beside the training itself.
         minutes = 60 * (1 + self._longest_hours)
-        described = run_job(client("sagemaker", session), create, "TrainingJob", minutes)
+        described = run_job(client("sagemaker", session), create, "TrainingJob", minutes, say)
         archive: str = described["ModelArtifacts"]["S3ModelArtifacts"]
         return archive
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError, EndpointConnectionError, WaiterError
 
 from crossguard.deploy.sagemaker import TrainingJob
-from crossguard.deploy.sagemaker.aws import Request, client, run_job, send, wait
+from crossguard.deploy.sagemaker.aws import Request, UnfinishedError, client, run_job, send, wait
 from crossguard.errors import DeployError
 
 
@@ -76,10 +76,26 @@ def test_a_job_that_is_done_is_told_as_aws_describes_it(training: TrainingJob) -
     [
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxWaitTimeExceeded"}, "Stopped.*MaxWaitTimeExceeded"),
         ({"TrainingJobStatus": "Failed", "FailureReason": "No table", "SecondaryStatus": "Failed"}, "Failed.*No table"),
-        ({"TrainingJobStatus": "InProgress"}, "InProgress, not Completed: no reason given"),
+        ({"TrainingJobStatus": "Failed"}, "Failed, not Completed: no reason given"),
     ],
 )
 def test_a_job_that_ended_otherwise_is_no_success(training: TrainingJob, described: dict[str, Any], said: str) -> None:
     (create,) = training.requests()
     with pytest.raises(DeployError, match=said):
         run_job(Service(described), create, "TrainingJob", minutes=1)
+
+
+def test_a_job_is_named_at_its_start_and_where_nobody_can_wait_for_it_any_more(training: TrainingJob) -> None:
+    (create,) = training.requests()
+    see = f"aws sagemaker describe-training-job --training-job-name {create.parameters['TrainingJobName']}"
+    told: list[str] = []
+    lost = Service(problem=EndpointConnectionError(endpoint_url="https://api.sagemaker.aws"))
+    with pytest.raises(UnfinishedError, match=f"Could not connect.* runs. See: {see}"):
+        run_job(lost, create, "TrainingJob", 60, told.append)
+    assert len(told) == 1
+    assert see in told[0]
+    late = Service(problem=WaiterError("training_job_completed_or_stopped", "Max attempts exceeded", {}))
+    with pytest.raises(UnfinishedError, match=f"did not come within 60 minutes.* runs. See: {see}"):
+        run_job(late, create, "TrainingJob", 60)
+    with pytest.raises(UnfinishedError, match=f"is InProgress.* runs. See: {see}"):
+        run_job(Service({"TrainingJobStatus": "InProgress"}), create, "TrainingJob", 60)

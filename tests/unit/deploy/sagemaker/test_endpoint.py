@@ -186,6 +186,51 @@ def test_another_instance_type_of_a_scaled_endpoint_is_an_update_without_and_one
     session.stub.assert_no_pending_responses()
 
 
+def event(status: str, reason: str = "", *, of: str = "Endpoint") -> dict[str, Any]:
+    ids = {"StackId": STACK, "StackName": "hate", "EventId": status + reason, "Timestamp": "2026-11-25T13:30:00Z"}
+    return {**ids, "PhysicalResourceId": of, "ResourceStatus": status, "ResourceStatusReason": reason}
+
+
+SPRING = [event("UPDATE_FAILED", "limit of 0 instances"), event("UPDATE_IN_PROGRESS", of=STACK)]
+TODAY = [
+    event("UPDATE_ROLLBACK_IN_PROGRESS", of=STACK),
+    event("UPDATE_FAILED", "It did not pass the ping health check."),
+    event("UPDATE_IN_PROGRESS"),
+    event("UPDATE_IN_PROGRESS", of=STACK),
+]
+
+
+def test_the_reason_of_a_failed_update_is_not_that_of_an_earlier_one(endpoint: Endpoint) -> None:
+    after = endpoint.model_copy(update={"capacity": Realtime(instances=2)})
+    session = Stubbed()
+    session.expect_stack("UPDATE_ROLLBACK_COMPLETE")
+    session.stub.add_response("get_template", {"TemplateBody": json.dumps(endpoint.template())})
+    session.expect_change("update", after.template(), ends="UPDATE_ROLLBACK_COMPLETE", options={})
+    session.stub.add_response("describe_stack_events", {"StackEvents": [*TODAY, *SPRING]})
+    with pytest.raises(DeployError, match="not UPDATE_COMPLETE: It did not pass the ping health check"):
+        after.deploy(session)
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_a_failed_update_to_another_instance_type_gives_the_scaling_back(endpoint: Endpoint, *, restored: bool) -> None:
+    before = endpoint.model_copy(update={"capacity": Realtime(max_instances=3)}).template()
+    after = endpoint.model_copy(update={"capacity": Realtime(max_instances=3, instance_type="ml.g5.xlarge")})
+    session = Stubbed()
+    session.expect_stack("UPDATE_COMPLETE")
+    session.stub.add_response("get_template", {"TemplateBody": json.dumps(before)}, {"StackName": "hate"})
+    session.expect_change("update", unscaled(before), ends="UPDATE_COMPLETE", options={})
+    session.expect_change("update", after.template(), ends="UPDATE_ROLLBACK_COMPLETE", options={})
+    session.stub.add_response("describe_stack_events", {"StackEvents": TODAY})
+    if restored:
+        session.expect_change("update", before, ends="UPDATE_COMPLETE", options={})
+    else:
+        session.stub.add_client_error("update_stack", "AccessDenied", "not you")
+    with pytest.raises(DeployError, match="did not pass the ping health check") as told:
+        after.deploy(session)
+    session.stub.assert_no_pending_responses()
+    assert ("'hate' has none until an update succeeds" in str(told.value)) is not restored
+
+
 def test_a_container_that_does_not_come_up_is_told_with_awss_reason(endpoint: Endpoint) -> None:
     session = Stubbed()
     session.expect_stack(None)

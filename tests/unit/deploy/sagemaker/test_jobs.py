@@ -6,12 +6,14 @@ from datetime import date
 from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError, EndpointConnectionError
 from pydantic import ValidationError
 from tests.support.aws_models import operations, problems
 from tests.unit.deploy.sagemaker.conftest import NOW, parameters
 
 from crossguard.deploy.sagemaker import BatchTransform, TrainingJob
 from crossguard.deploy.sagemaker.aws import Request
+from crossguard.errors import DeployError
 
 
 def test_every_request_of_the_jobs_is_one_that_aws_describes(transform: BatchTransform, training: TrainingJob) -> None:
@@ -100,3 +102,52 @@ def test_the_environment_of_a_batch_transform_is_one_that_the_service_takes(tran
 def test_a_batch_transform_stays_within_what_sagemaker_sends(transform: BatchTransform) -> None:
     with pytest.raises(ValidationError, match="at most 100"):
         BatchTransform(**{**transform.model_dump(), "request_mb": 60})
+
+
+class Transforms:
+    """A SageMaker whose jobs end as told, unless the network is gone before; it plays session, client and waiter."""
+
+    def __init__(self, status: str, problem: BotoCoreError | None = None) -> None:
+        self._described = {"TransformJobStatus": status}
+        self._problem = problem
+        self.deleted: list[Any] = []
+
+    def client(self, _: str) -> Any:
+        return self
+
+    def create_model(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def create_transform_job(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def get_waiter(self, _: str) -> Any:
+        return self
+
+    def wait(self, **_: Any) -> None:
+        if self._problem is not None:
+            raise self._problem
+
+    def describe_transform_job(self, **_: Any) -> dict[str, Any]:
+        return self._described
+
+    def delete_model(self, **parameters: Any) -> dict[str, Any]:
+        self.deleted.append(parameters["ModelName"])
+        return {}
+
+
+def test_the_model_of_a_batch_transform_goes_when_the_job_has_ended(transform: BatchTransform) -> None:
+    done, failed = Transforms("Completed"), Transforms("Failed")
+    assert transform.run(done) == "s3://bucket/out/"
+    with pytest.raises(DeployError, match="ended as Failed"):
+        transform.run(failed)
+    assert len(done.deleted) == len(failed.deleted) == 1
+
+
+def test_the_model_of_a_batch_transform_stays_while_the_job_may_need_it(transform: BatchTransform) -> None:
+    told: list[str] = []
+    lost = Transforms("InProgress", EndpointConnectionError(endpoint_url="https://api.sagemaker.aws"))
+    with pytest.raises(DeployError, match="After its end: aws sagemaker delete-model --model-name nightly-"):
+        transform.run(lost, told.append)
+    assert lost.deleted == []
+    assert "describe-transform-job --transform-job-name nightly-" in told[0]
