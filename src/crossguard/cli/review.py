@@ -204,10 +204,9 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
     from crossguard.evaluation.calibration.criteria import Criterion
     from crossguard.evaluation.calibration.policy import usage, write_policy
     from crossguard.review.learn import learn, policy_file
-    from crossguard.review.quality.reading import decided, strata
 
     with console.database.read() as db:
-        proposals, notes = learn(decided(db, newest=None), strata(db), Criterion.parse(criterion))
+        proposals, notes = learn(db, Criterion.parse(criterion), console.policy)
     _show_proposals(proposals, notes)
     if out is not None:
         file = policy_file(settings.model, settings.policy, proposals, policy_name(out), typed())

@@ -107,7 +107,7 @@ class Console:
 
     def check_model(self) -> None:
         """Raises an error at the start, and not at the first post, where there is no such model or policy."""
-        _ = self._policy  # read here, and kept; an assertion would be gone under `python -O`
+        _ = self.policy  # read here, and kept; an assertion would be gone under `python -O`
 
     def with_decisions(self, posts: Sequence[Submission]) -> list[Submission]:
         """Returns the posts, each with a decision: its own, or the model's; without a model nothing is scored."""
@@ -123,12 +123,13 @@ class Console:
 
     def bands_of(self, record: Mapping[str, Any]) -> Mapping[str, Bands]:
         """Returns the bands of the labels under which a decision was made; none where the policy is another now."""
-        policy = self._policy
+        policy = self.policy
         same = policy is not None and (record["policy"], record["policy_version"]) == (policy.name, policy.version)
         return policy.rules(kind_of(record)) if policy is not None and same else {}
 
     @cached_property
-    def _policy(self) -> Policy | None:
+    def policy(self) -> Policy | None:
+        """The policy that the settings name; None where the console runs without a model."""
         if self.settings.model == "none":
             return None
         return resolve_policy(read_bundle(find_bundle(self.settings.model), verify=False), self.settings.policy)

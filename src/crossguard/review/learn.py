@@ -11,6 +11,7 @@ from typing import Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
+from sqlalchemy import Connection
 
 from crossguard.bundle import read_bundle
 from crossguard.decision.policy import (
@@ -31,7 +32,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
 from crossguard.review.quality.model import weights_of
-from crossguard.review.quality.reading import Decided, Stratum
+from crossguard.review.quality.reading import Decided, Stratum, decided, strata
 from crossguard.review.resolution import MAJORITY
 
 LEAST: Final = 10
@@ -63,22 +64,55 @@ class Proposal:
     flags_all: bool = False  # whether every past item would be flagged
 
 
-def learn(
-    found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criterion
-) -> tuple[list[Proposal], list[str]]:
+def learn(db: Connection, criterion: Criterion, policy: Policy | None = None) -> tuple[list[Proposal], list[str]]:
     """Proposes a threshold per label; also returns what a person should know, one sentence each.
 
-    The sizes of the feed's strata say how many posts a decided one stands for.
+    It learns from what was scored under this policy, if anything was; else under the one that scored the most.
 
     Raises:
         InputError: No label has enough items, or none can meet the criterion.
     """
+    used, notes = of_one_policy(decided(db, newest=None), policy)
+    proposals, more = propose(used, strata(db, used[0].model), criterion)
+    return proposals, [*notes, *more]
+
+
+def of_one_policy(found: Sequence[Decided], policy: Policy | None) -> tuple[list[Decided], list[str]]:
+    """Returns the items that one model scored under one policy, and what a person should know of the choice.
+
+    Raises:
+        InputError: There are none.
+    """
     if not found:
         raise InputError("No decided item has scores yet. Decide some in the console: crossguard review")
-    (model, kept), *others = Counter(item.model for item in found).most_common()
-    left_out = sum(number for _, number in others)
-    notes = [f"{left_out} items were scored by another model or policy, and are left out."] if left_out else []
-    used = [item for item in found if item.model == model]
+    counts = Counter(item.model for item in found)
+    named = {model: count for model, count in counts.items() if policy and model[2:] == (policy.name, policy.version)}
+    (chosen, kept), *_ = Counter(named or counts).most_common(1)
+    notes = []
+    if policy and not named:
+        notes.append(
+            f"No decided item was scored under the policy '{policy.name}' (version {policy.version}), so these "
+            f"thresholds are for '{chosen[2]}' (version {chosen[3]}), which scored the most."
+        )
+    if left_out := len(found) - kept:
+        notes.append(
+            f"{left_out:,} items were scored by another model, or under another policy than '{chosen[2]}' (version "
+            f"{chosen[3]}), and are left out."
+        )
+    return [item for item in found if item.model == chosen], notes
+
+
+def propose(
+    used: Sequence[Decided], strata: Sequence[Stratum], criterion: Criterion
+) -> tuple[list[Proposal], list[str]]:
+    """Proposes thresholds from items of one model and policy, as `learn` does.
+
+    The sizes of the strata say how many posts a decided one stands for.
+
+    Raises:
+        InputError: No label has enough items, or none can meet the criterion.
+    """
+    notes = list[str]()
     weights = weights_of(used, strata)
     proposals, few, unmet = [], [], list[str]()
     for (label, current), rows in _rules(used).items():
@@ -98,7 +132,9 @@ def learn(
         raise InputError(" ".join(unmet))
     notes += unmet
     if not proposals:
-        raise InputError(f"No label has {LEAST} items that carry it and {LEAST} that do not among {kept}. Decide more.")
+        raise InputError(
+            f"No label has {LEAST} items that carry it and {LEAST} that do not among {len(used)}. Decide more."
+        )
     checked = {item.stratum for item in used}
     notes += [
         f"Of {stratum.posts:,} posts in the stratum '{stratum.name}' none is decided, so neither thresholds nor recall "

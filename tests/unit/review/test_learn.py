@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from tests.unit.review.conftest import decide_all
+from sqlalchemy import update
+from tests.support.review import decision, submission
+from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, decide_all
 
 from crossguard.bundle import read_bundle
-from crossguard.decision.policy import Kind
+from crossguard.decision.policy import Kind, LabelPolicy, Policy
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.policy import write_policy
@@ -17,10 +20,12 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.moderator import resolve_policy
 from crossguard.registry import find
 from crossguard.review.console import Console
-from crossguard.review.learn import Proposal, learn, policy_file
-from crossguard.review.quality.reading import Decided, decided, strata
+from crossguard.review.learn import Proposal, learn, of_one_policy, policy_file, propose
+from crossguard.review.quality.reading import Decided
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import feed, items
 
 RULES = """\
 name: mine
@@ -45,7 +50,7 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     console = Console(everything, database)
     decide_all(console)
     with database.read() as db:
-        proposals, notes = learn(decided(db, None), strata(db), Criterion("f1"))
+        proposals, notes = learn(db, Criterion("f1"))
     (found,) = proposals
     assert found.label == "racist"
     assert found.current == 0.5
@@ -67,13 +72,56 @@ def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other
         for n in range(40)
         for scores in [{"racist": (0.1 + 0.8 * (n % 2), 0.5, n % 2 == 1), "sexist": (0.5, 0.5, True)}]
     ]
-    proposals, notes = learn(found, [], Criterion.parse("precision>=0.9"))
+    proposals, notes = propose(found, [], Criterion.parse("precision>=0.9"))
     assert [proposal.label for proposal in proposals] == ["racist"]
     assert any(note.startswith("The threshold for sexist (text) stays: No threshold reaches") for note in notes)
     for item in found:
         del item.scores["racist"]
     with pytest.raises(InputError, match=r"The threshold for sexist .* the highest precision is 0\.500"):
-        learn(found, [], Criterion.parse("precision>=0.9"))
+        propose(found, [], Criterion.parse("precision>=0.9"))
+
+
+def named(name: str, version: str = "1") -> Policy:
+    return Policy(name=name, version=version, labels={"racist": LabelPolicy(threshold=0.5)})
+
+
+def test_the_policy_that_is_named_chooses_the_items_and_else_the_one_that_scored_the_most() -> None:
+    scored = Decided("", "review", 1.0, {}, {}, ("tiny", "1", "old", "1"), 1, "text")
+    found = [scored] * 3 + [replace(scored, model=("tiny", "1", "new", version)) for version in ("1", "2", "2")]
+    for policy, model, told in (
+        (named("old"), scored.model, ["3 items were scored by another model, or under another policy than 'old'"]),
+        (named("new", "2"), ("tiny", "1", "new", "2"), ["4 items"]),
+        (named("new", "3"), scored.model, ["No decided item was scored under the policy 'new' (version 3)", "3 items"]),
+        (None, scored.model, ["3 items"]),
+    ):
+        used, notes = of_one_policy(found, policy)
+        assert {item.model for item in used} == {model}
+        assert [note.startswith(begin) for note, begin in zip(notes, told, strict=True)] == [True] * len(told)
+    assert of_one_policy(found[:1], named("old")) == (found[:1], [])
+    with pytest.raises(InputError, match="No decided item has scores yet"):
+        of_one_policy([], None)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("decided_by_old", [20, 40])
+def test_recall_is_that_of_the_posts_that_the_policy_scored(
+    everything: ReviewSettings, database: Database, ann: Person, decided_by_old: int
+) -> None:
+    """However many posts another one scored, and however far the queue is worked off."""
+    intake = Console(everything, database).intake
+    for first, policy in ((1, "old"), (41, "new")):
+        records = [(str(n), decision(str(n), 0.7 if n % 2 else 0.02)) for n in range(first, first + 40)]
+        intake.take([submission(name, decision=record | {"policy": policy}) for name, record in records], NOW)
+    with database.write() as tx:  # of the allowed ones, a tenth was taken
+        tx.execute(update(items).where(items.c.stratum == "allow-far").values(inclusion=0.1))
+        tx.execute(update(feed).where(feed.c.stratum == "allow-far").values(posts=400))
+    for item in [*range(1, 1 + decided_by_old), *range(41, 81)]:
+        cast(database, item, ann, BLOCK if item % 4 < 2 else ALLOW)
+    for policy, others in (("old", 40), ("new", decided_by_old)):
+        with database.read() as db:
+            (found,), notes = learn(db, Criterion("f1"), named(policy))
+        assert notes[0].startswith(f"{others} items were scored by another")
+        assert (found.precision[0].value, found.recall[0].value) == pytest.approx((10 / 20, 10 / 110))
 
 
 def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> None:
@@ -91,7 +139,7 @@ def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> 
             scores = {"racist": (score, threshold, score >= threshold)}
             truth = {"racist": float(score >= line)}
             found.append(Decided("", "review", 1.0, truth, scores, ("compact", "1", "mine", "1"), index, kind))
-    proposals, _ = learn(found, [], Criterion("f1"))
+    proposals, _ = propose(found, [], Criterion("f1"))
     proposed = {proposal.kinds: proposal.proposed for proposal in proposals}
     assert proposed == {("text",): pytest.approx(0.8, abs=0.01), ("both",): pytest.approx(0.5, abs=0.01)}
     write_policy(policy_file("compact", str(old), proposals, "learnt", "test"), path)

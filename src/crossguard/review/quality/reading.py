@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
 from crossguard.decision.policy import Kind
 from crossguard.evaluation.estimates import Estimate
@@ -27,6 +27,10 @@ DAYS: Final = 14
 AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 1e9))
 """Names of the ages of waiting items, and the hours up to which each goes."""
 
+Model: TypeAlias = tuple[str, str, str, str]
+"""Name and version of a model and of the policy under which it scored."""
+_MODEL: Final = ("model", "model_version", "policy", "policy_version")
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -37,7 +41,7 @@ class Decided:
     inclusion: float  # probability of having been taken into the console
     truth: dict[str, float]  # label -> mean of the votes, in [0, 1]
     scores: dict[str, tuple[float, float, bool]]  # label -> (score, threshold, flagged)
-    model: tuple[str, str, str, str]  # name and version of model and policy
+    model: Model
     item: int
     kind: Kind
 
@@ -96,28 +100,53 @@ def _decided_of_feed(db: Connection) -> tuple[ColumnElement[bool], ...]:
 def _decided(row: Any) -> Decided:
     record = row.decision
     scores = {name: (found["score"], found["threshold"], found["flagged"]) for name, found in record["labels"].items()}
-    model = (record["model"], record["model_version"], record["policy"], record["policy_version"])
+    name, version, policy, policy_version = (record[key] for key in _MODEL)
+    model = (name, version, policy, policy_version)
     return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id, kind_of(record))
 
 
-def strata(db: Connection) -> list[Stratum]:
-    """Returns the strata of the feed with what people found in them."""
-    came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
-    posts = _per(db, came.group_by(feed.c.stratum))
+def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
+    """Returns the strata of the feed with what people found in them; with a model, of what that one scored.
+
+    The feed is counted whoever scored it, so where others did, too, its part is what the items stand for that it took.
+    """
+    of_feed = [items.c.kind.in_(FEED), not_demo(db, items.c.source)]
+    is_part = model is not None and _others_scored(db, model, *of_feed)
+    if model is not None and is_part:
+        of_feed.append(_scored_by(model))
     decided = items.c.state == DECIDED
     checked, hateful = (func.sum(case((which, 1), else_=0)) for which in (decided, decided & items.c.hateful))
     by = (items.c.stratum, items.c.inclusion)
-    of_feed = (items.c.kind.in_(FEED), not_demo(db, items.c.source))
     samples = select(*by, checked, hateful, func.count() - checked).where(*of_feed).group_by(*by).order_by(*by)
     found: dict[str, list[Sample]] = defaultdict(list)
     for name, *sample in db.execute(samples):
-        if (told := Sample(*sample)).checked:
-            found[name].append(told)
+        found[name].append(Sample(*sample))
+    posts = {name: _stands_for(taken) for name, taken in found.items()} if is_part else _posts(db)
     return [
-        Stratum(name, name in FLAGGED, int(posts.get(name, 0)), tuple(found.get(name, ())))
+        Stratum(name, name in FLAGGED, posts.get(name, 0), told)
         for name in (*FLAGGED, *AUDITED)
-        if name in posts or name in found
+        for told in [tuple(sample for sample in found[name] if sample.checked)]
+        if name in posts or told
     ]
+
+
+def _posts(db: Connection) -> dict[str, int]:
+    came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
+    return _per(db, came.group_by(feed.c.stratum))
+
+
+def _stands_for(samples: Sequence[Sample]) -> int:
+    return round(sum((sample.checked + sample.waiting) / sample.inclusion for sample in samples))
+
+
+def _scored_by(model: Model) -> ColumnElement[bool]:
+    named = zip(_MODEL, model, strict=True)
+    return and_(*(items.c.decision[key].as_string() == value for key, value in named))
+
+
+def _others_scored(db: Connection, model: Model, *which: ColumnElement[bool]) -> bool:
+    others = select(literal(1)).where(*which, items.c.score.is_not(None), ~_scored_by(model))
+    return db.execute(others.limit(1)).first() is not None
 
 
 def flagged_waiting(db: Connection) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import update
-from tests.support.review import submission
+from tests.support.review import decision, submission
 from tests.unit.review.conftest import BLOCK, NOW
 
 from crossguard.evaluation.estimates import Estimate
@@ -82,6 +82,27 @@ def test_what_was_taken_with_another_probability_is_another_sample(
         (found,) = reading.strata(db)
     assert found.samples == (Sample(0.1, 2, 1), Sample(1.0, 1, 1))
     assert (found.checked, found.hateful) == (3, 2)
+
+
+def test_the_strata_of_one_policy_are_what_its_items_stand_for(
+    console: Console, database: Database, ann: Person
+) -> None:
+    posts = [submission(str(number), score=0.7 if number < 3 else 0.02) for number in range(5)]
+    console.intake.take(posts, NOW)
+    mine = ("tiny", "1.0.0", "default", "1")
+    for item in (1, 2):
+        answer(database, item, ann)
+    with database.read() as db:
+        assert reading.strata(db, mine) == reading.strata(db), "the feed was counted, and nobody else scored it"
+    with database.write() as tx:
+        tx.execute(update(items).where(items.c.id > 1).values(inclusion=0.2))
+    later = decision("9") | {"policy_version": "2"}
+    console.intake.take([submission("9", decision=later), submission("8", decision=None)], NOW)
+    with database.read() as db:
+        (found,) = reading.strata(db, mine)
+        (other,) = reading.strata(db, (*mine[:3], "2"))
+    assert found == Stratum("review", flagged=True, posts=11, samples=(Sample(0.2, 1, 1, waiting=1), Sample(1.0, 1, 1)))
+    assert other == Stratum("review", flagged=True, posts=1)
 
 
 def test_a_post_on_which_people_are_unsure_is_not_counted_as_hateful(
