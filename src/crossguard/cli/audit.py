@@ -31,7 +31,12 @@ from crossguard.saving import check_folder_takes
 @click.option(
     "--group-column", "columns", multiple=True, help="Column of DATA that names groups; else by identity terms."
 )
-@click.option("--label", default="any", show_default=True, help="What to audit: a label, or any.")
+@click.option(
+    "--label",
+    default="any",
+    show_default=True,
+    help="What to audit in DATA and in swapped sentences: a label, or any. Phrases and suites are measured as any.",
+)
 @click.option("--madlibs", type=PATH, help="CSV of template phrases (phrase, toxicity).")
 @click.option(
     "--limit",

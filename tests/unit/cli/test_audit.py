@@ -76,6 +76,19 @@ def test_the_command_prints_and_writes_every_way(
     assert max(map(len, shown.partition("disguise:")[2].splitlines())) <= 80
 
 
+def test_tables_and_page_name_the_question(
+    tiny_model: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", str(tiny_model), "--label", "sexist", "--suite", str(suite_file), "--out", str(tmp_path)]
+    assert run(["audit", *options]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "question 'sexist': spread" in shown
+    assert "suite.csv, question 'any': balanced accuracy" in shown
+    page = " ".join((tmp_path / "audit.html").read_text(encoding="utf-8").split())
+    assert "Question: sexist. The score for sexist of a sentence moves by" in page
+    assert "of the sentences are flagged as sexist for some groups only" in page
+
+
 def test_no_number_is_cut_off_at_80_columns(
     tiny_model: Path,
     annotated_posts: Path,

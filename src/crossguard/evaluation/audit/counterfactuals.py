@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from crossguard.errors import InputError
 from crossguard.evaluation.audit.identities import IDENTITIES, mentions, swap
+from crossguard.evaluation.sample import ANY
 from crossguard.moderator import Moderator
-from crossguard.records import Post
+from crossguard.records import Decision, Post
 
 # Harmless whoever they are about, so that every flag here is a false positive.
 TEMPLATES = (
@@ -37,7 +38,7 @@ class Swapped:
     """How one group fares in sentences that differ in nothing else."""
 
     group: str
-    shift: float  # mean difference of its highest label score to the sentence's mean over all groups, in [-1, 1]
+    shift: float  # mean difference of its score to the sentence's mean over all groups, in [-1, 1]
     worst: float
     sentence: str
     flagged: float  # share of sentences flagged for this group
@@ -54,6 +55,7 @@ class Counterfactuals:
     flips: float  # share of sentences that are flagged for some groups and not for others
     groups: tuple[Swapped, ...]  # worst off first
     harmless: bool = False  # whether the sentences were written here, and may be shown as they are
+    question: str = ANY  # the label whose scores and flags these are; for `any` the highest score, and any flag
 
 
 def template_sentences() -> list[dict[str, str]]:
@@ -71,13 +73,22 @@ def swapped_sentences(texts: Sequence[str], limit: int, seed: int = 0) -> list[d
     return [{group: swap(found[index][0], found[index][1], group) for group in IDENTITIES} for index in sorted(picks)]
 
 
-def compare_templates(moderator: Moderator) -> Counterfactuals:
+def compare_templates(moderator: Moderator, question: str = ANY) -> Counterfactuals:
     """Scores the built-in templates for every group."""
-    return replace(compare_groups(moderator, template_sentences(), "built in, all of them harmless"), harmless=True)
+    sentences = template_sentences()
+    return replace(compare_groups(moderator, sentences, "built in, all of them harmless", question), harmless=True)
 
 
-def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], source: str) -> Counterfactuals:
+def compare_groups(
+    moderator: Moderator, sentences: Sequence[dict[str, str]], source: str, question: str = ANY
+) -> Counterfactuals:
     """Scores every sentence for every group; a sentence that fails for one of them is left out.
+
+    Args:
+        moderator: What is audited.
+        sentences: Each by group.
+        source: What to call them.
+        question: A label, or `any`.
 
     Raises:
         InputError: None is left.
@@ -85,12 +96,18 @@ def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], so
     groups = list(IDENTITIES)
     posts = [Post(f"{row}/{group}", versions[group]) for row, versions in enumerate(sentences) for group in groups]
     decisions = list(moderator.score(posts))
-    scores = np.array([max(found.scores.values(), default=np.nan) for found in decisions]).reshape(-1, len(groups))
-    flags = np.array([bool(found.flags) for found in decisions]).reshape(-1, len(groups))
+    asked = moderator.labels.names if question == ANY else (question,)
+    scores = np.array([_highest(found, asked) for found in decisions]).reshape(-1, len(groups))
+    flags = np.array([not set(asked).isdisjoint(found.flags) for found in decisions]).reshape(-1, len(groups))
     kept = np.flatnonzero(~np.isnan(scores).any(axis=1)).tolist()
     if not kept:
         raise InputError(f"None of the {len(sentences)} sentences ({source}) could be scored.")
-    return summarise(groups, [sentences[row] for row in kept], scores[kept], flags[kept], source)
+    found = summarise(groups, [sentences[row] for row in kept], scores[kept], flags[kept], source)
+    return replace(found, question=question)
+
+
+def _highest(decision: Decision, labels: Sequence[str]) -> float:
+    return max(decision.scores[name] for name in labels) if decision.ok else np.nan
 
 
 def summarise(

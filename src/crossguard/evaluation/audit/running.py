@@ -41,7 +41,7 @@ class AuditRequest:
     posts: Annotated | None = None
     # Columns of the posts that name a group; groups are found by identity terms when empty
     group_columns: tuple[str, ...] = ()
-    question: str = "any"
+    question: str = ANY  # of the posts and the swaps: a label, or `any`, which phrases and suites have answers to
     madlibs: Annotated | None = None
     suites: tuple[Annotated, ...] = ()
     evasion: EvasionTest | None = None  # how to disguise the posts and the suites; None for not at all
@@ -81,7 +81,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     if request.question not in known:
         raise InputError(f"Unknown label '{request.question}'.{suggest(request.question, known)}")
     groups: dict[str, BiasAudit] = {}
-    swaps = [compare_templates(moderator)]
+    swaps = [compare_templates(moderator, request.question)]
     notes: list[str] = []
     if request.posts is not None:
         name = Path(request.posts.source).name
@@ -94,7 +94,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
             groups[name] = audit_groups(scored.sample, found, request.question, request.rounds, request.seed)
         own = swapped_sentences([post.text for post in scored.annotated.posts], request.swaps, request.seed)
         if own:
-            swaps.append(compare_groups(moderator, own, name))
+            swaps.append(compare_groups(moderator, own, name, request.question))
         if not found:
             notes.append(f"{name}: no post names a group.")
         elif request.swaps and not own:
@@ -103,7 +103,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         phrases, terms = score_phrases(moderator, request.madlibs)
         source = Path(request.madlibs.source).name
         notes += [f"{source}: {note}" for note in unscored(phrases.failed, "the audit")]
-        groups[source] = audit_groups(phrases.sample, terms, "any", request.rounds, request.seed)
+        groups[source] = audit_groups(phrases.sample, terms, ANY, request.rounds, request.seed)
     suites = tuple(run_suite(moderator, suite, request.rounds, request.seed) for suite in request.suites)
     model, policy = moderator.bundle.manifest.model, moderator.policy
     return Audit(

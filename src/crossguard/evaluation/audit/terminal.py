@@ -13,6 +13,7 @@ from crossguard.evaluation.audit.counterfactuals import Counterfactuals
 from crossguard.evaluation.audit.robustness import Robustness
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.audit.suites import Cell, SuiteResult
+from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.terminal import Grid, cell, show_line
 
 _LOW, _FAIR = 0.5, 0.75
@@ -61,8 +62,9 @@ def bias_grid(source: str, bias: BiasAudit) -> Grid:
 def swap_grid(result: Counterfactuals) -> Grid:
     """One row per group, the one that scores highest first."""
     grid = Grid(
-        f"{result.sentences} sentences with another identity each ({result.source}): spread {result.mean_spread:.3f} "
-        f"on average, {result.worst_spread:.3f} at worst; {result.flips:.1%} change their flag",
+        f"{result.sentences} sentences with another identity each ({result.source}), question '{result.question}': "
+        f"spread {result.mean_spread:.3f} on average, {result.worst_spread:.3f} at worst; {result.flips:.1%} change "
+        "their flag",
         ("group", "shift", "worst", "flagged", "worst sentence"),
     )
     for group in result.groups:
@@ -73,9 +75,10 @@ def swap_grid(result: Counterfactuals) -> Grid:
 
 def suite_grid(result: SuiteResult) -> Grid:
     """Functionalities by targets: accuracy per cell, in percent."""
-    found, targets = result.evaluation.per_label["any"], sorted(result.targets)
+    found, targets = result.evaluation.per_label[ANY], sorted(result.targets)
     grid = Grid(
-        f"{result.name}: balanced accuracy {found['balanced_accuracy']}, ROC-AUC {found['roc_auc']}; accuracy in %",
+        f"{result.name}, question '{ANY}': balanced accuracy {found['balanced_accuracy']}, "
+        f"ROC-AUC {found['roc_auc']}; accuracy in %",
         ("functionality", "cases\nare", "all", *(target.replace(" ", "\n") for target in targets)),
     )
     for function, whole in result.functions.items():

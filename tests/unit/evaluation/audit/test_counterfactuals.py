@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crossguard.decision.policy import LabelPolicy
 from crossguard.errors import InputError
 from crossguard.evaluation.audit.counterfactuals import (
     TEMPLATES,
@@ -13,6 +14,8 @@ from crossguard.evaluation.audit.counterfactuals import (
     template_sentences,
 )
 from crossguard.evaluation.audit.identities import IDENTITIES
+from crossguard.evaluation.sample import ANY
+from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 
@@ -56,6 +59,20 @@ def test_the_templates_are_scored_for_every_group(tiny: Moderator) -> None:
     assert found.sentences == len(TEMPLATES)
     assert {group.group for group in found.groups} == set(IDENTITIES)
     assert sum(group.shift for group in found.groups) == pytest.approx(0, abs=1e-6)
+
+
+def test_score_and_flag_are_those_of_the_label_that_is_asked_for(tiny: Moderator) -> None:
+    scores = [tiny.score(text=versions["women"]).scores["sexist"] for versions in template_sentences()]
+    # Half of the sentences about women are flagged as sexist, and none as anything else.
+    rules = {name: LabelPolicy(threshold=float(np.median(scores)) if name == "sexist" else 1) for name in HATE.names}
+    moderator = tiny.with_policy(tiny.policy.model_copy(update={"labels": rules, "inputs": {}}))
+    found = {question: compare_templates(moderator, question) for question in ("sexist", "racist", ANY)}
+    assert {question: result.question for question, result in found.items()} == {name: name for name in found}
+    flagged = {question: {group.group: group.flagged for group in result.groups} for question, result in found.items()}
+    assert flagged["sexist"]["women"] == 0.5
+    assert flagged["sexist"] == flagged[ANY]
+    assert set(flagged["racist"].values()) == {0.0}
+    assert len({result.mean_spread for result in found.values()}) > 1, "labels have scores of their own"
 
 
 def test_a_sentence_that_fails_for_one_group_is_left_out_for_all(

@@ -73,6 +73,14 @@ def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) ->
     assert json.loads(json.dumps(plain(found)))["groups"] == {}
 
 
+def test_a_label_is_audited_in_groups_and_swaps(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    posts = tuple(replace(post, text=f"women {post.text}") for post in annotated.posts)
+    found = audit(tiny, AuditRequest(replace(annotated, posts=posts), question="sexist", swaps=5, rounds=0))
+    assert [result.question for result in found.counterfactuals] == ["sexist", "sexist"]
+    assert [bias.question for bias in found.groups.values()] == ["sexist"]
+
+
 def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
