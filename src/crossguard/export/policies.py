@@ -81,7 +81,7 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """
     runs = [_predictions(plan, run, labels, columns) for run in plan.runs]
     own, targets = (np.concatenate([run[name] for run in runs]).astype(np.float64) for name in ("logits", "targets"))
-    truth = np.where(np.isnan(targets), np.nan, targets > HALF)
+    truth = np.where(np.isnan(targets), np.nan, targets >= HALF)
     names, posts = np.unique(np.concatenate([run["posts"] for run in runs]), return_inverse=True)
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
     for i, name in enumerate(labels):

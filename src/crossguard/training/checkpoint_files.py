@@ -55,7 +55,7 @@ def write_checkpoint_files(
     names = output_names(recipe)[: len(recipe.labels)]
     columns = list(recipe.columns[recipe.label_schemes[0]])
     targets = measured.targets[:, columns]
-    truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)
+    truth = np.where(np.isnan(targets), np.nan, targets >= HALF).astype(np.float64)
     sample = Sample.build(names, truth, sigmoid(logits[:, columns].astype(np.float64)))
     thresholds = [_best_f1(sample.task(name)) for name in names]
     sample = replace(sample, flags=sample.scores >= np.array(thresholds))

@@ -64,7 +64,7 @@ def output_names(recipe: Recipe) -> list[str]:
 
 def _measured(names: Sequence[str], targets: Floats, scores: NDArray[np.float64]) -> Evaluation | None:
     """Measures the outputs for which both answers are known, if there is one."""
-    truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)
+    truth = np.where(np.isnan(targets), np.nan, targets >= HALF).astype(np.float64)
     kept = [column for column, known in enumerate(truth.T) if {0.0, 1.0} <= set(known.tolist())]
     if not kept:
         return None

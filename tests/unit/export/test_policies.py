@@ -67,6 +67,16 @@ def test_a_label_with_too_few_posts_keeps_its_threshold_and_says_so(
     assert not caplog.text
 
 
+def test_half_of_the_votes_are_a_yes_as_in_an_evaluation(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 1)
+    plan = PolicyPlan("mine", "first", (run,))
+    whole = fit_policy(plan, ("a", "b"), (0, 1), "1").labels
+    with np.load(run / "predictions.npz") as stored:
+        halved = {**stored, "targets": stored["targets"] / 2}
+    np.savez(run / "predictions.npz", **halved)
+    assert fit_policy(plan, ("a", "b"), (0, 1), "1").labels == whole
+
+
 def test_a_post_that_several_runs_predicted_counts_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = tuple(write_run(tmp_path / str(place), 1) for place in range(3))
     for run in runs:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_score
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
@@ -33,24 +35,27 @@ def examples(n: int) -> Examples:
     return Examples(posts, targets, targets[:, :1], ones, ones[:, 0])
 
 
+def write(folder: Path, measured: Examples, logits: NDArray[np.float32]) -> None:
+    write_checkpoint_files(
+        RECIPE,
+        tiny(ModelConfig("clip", num_outputs=3, fusion_dim=8)),
+        folder,
+        trained=measured,
+        measured=measured,
+        measures={"loss": 1.0},
+        logits=logits,
+        cut=np.arange(len(measured)) < 7,
+        tokenizer="{}",
+        untrained=["image"],
+    )
+
+
 @pytest.mark.parametrize("n", [0, 80])
 def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_path: Path) -> None:
     measured = examples(n)
     noise = np.random.default_rng(1).normal(size=(n, 3))
     logits = (2 * np.nan_to_num(measured.targets) - 1 + noise).astype(np.float32)
-    model = tiny(ModelConfig("clip", num_outputs=3, fusion_dim=8))
-    write_checkpoint_files(
-        RECIPE,
-        model,
-        tmp_path,
-        trained=measured,
-        measured=measured,
-        measures={"loss": 1.0},
-        logits=logits,
-        cut=np.arange(n) < 7,
-        tokenizer="{}",
-        untrained=["image"],
-    )
+    write(tmp_path, measured, logits)
     assert (tmp_path / "tokenizer.json").read_text(encoding="utf-8") == "{}"
     report = json.loads((tmp_path / "val_report.json").read_text(encoding="utf-8"))
     stored = json.loads((tmp_path / "inference_config.json").read_text(encoding="utf-8"))
@@ -70,3 +75,14 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
     assert report["racist"]["threshold"] == stored["thresholds"][0]
     assert report["racist"]["f1-score"] == pytest.approx(max(f1_score(truth, scores >= limit) for limit in scores))
     assert report["macro avg"]["support"] == int(measured.targets[:, :2].sum())
+
+
+def test_half_of_the_votes_are_a_yes_as_in_an_evaluation(tmp_path: Path) -> None:
+    posts = examples(80)
+    logits = np.random.default_rng(1).normal(size=(80, 3)).astype(np.float32)
+    found = []
+    for name, part in (("whole", 1.0), ("half", 0.5)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, replace(posts, targets=posts.targets * np.float32(part)), logits)
+        found.append((tmp_path / name / "val_report.json").read_text(encoding="utf-8"))
+    assert found[0] == found[1]

@@ -58,6 +58,13 @@ def test_the_loss_is_that_of_soft_targets() -> None:
     assert found == {"loss": pytest.approx(expected, rel=1e-5)}, "no output has both answers"
 
 
+def test_half_of_the_votes_are_a_yes_as_in_an_evaluation() -> None:
+    targets, unions, logits = random_posts()
+    halved = np.where(targets > 0, np.float32(0.5), targets)
+    found, whole = (measure_outputs(RECIPE, examples(one, unions, ["a"] * 60), logits) for one in (halved, targets))
+    assert {**found, "loss": whole["loss"]} == whole
+
+
 def test_unions_count_where_nothing_else_can_be_measured() -> None:
     targets, unions, logits = random_posts()
     hateful = targets[:, :2].max(axis=1)
