@@ -304,7 +304,7 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator,
         entry = next(entries, None)
         count += 1
         if entry is None:
-            raise _cannot_resume(f"the output has more rows than the input has posts ({count - 1}).")
+            raise _cannot_resume(f"the output has more rows than this run has posts ({count - 1}; --limit counts).")
         if entry.id != row.id:
             raise _cannot_resume(
                 f"row {count} of the output is post '{row.id}', and post {count} of the input is '{entry.id}'."

@@ -244,8 +244,8 @@ def _ends_early(image: Image.Image, header: Header, encoded: bytes) -> bool:
     corner = image.getpixel((image.width - 1, image.height - 1))
     if any(value not in _GREY for value in (corner if isinstance(corner, tuple) else (corner,))):
         return False
-    find = encoded.find if header.scans == 1 else encoded.rfind
-    end = encoded.find(b"\xff\xd9", find(b"\xff\xda", 0, len(encoded)))
+    last = header.scan if header.scans == 1 else encoded.rfind(b"\xff\xda")
+    end = encoded.find(b"\xff\xd9", last)
     if end < 0:
         return False
     more = encoded[:end] + bytes(37 * i % 251 for i in range(1, 64)) + encoded[end:]

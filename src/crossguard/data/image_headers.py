@@ -28,6 +28,7 @@ class Header:
     frames: int = 1  # at most how many frames there are
     scans: int = 1  # at most how many passes over all pixels there are; 1 where the first pass is the only one
     coefficients: float = 0.0  # bytes per pixel that are kept between passes
+    scan: int = 0  # where the first pass begins in a JPEG; its thumbnail, a JPEG itself, lies before that
 
     @property
     def pixels(self) -> int:
@@ -120,11 +121,11 @@ def _jpeg_header(data: bytes, frame: int, scan: int) -> Header:
     height, width, components = _u16_big(data, frame + 5), _u16_big(data, frame + 7), data[frame + 9]
     factors = [(data[frame + 11 + 3 * i] >> 4, data[frame + 11 + 3 * i] & 15) for i in range(components)]
     if data[frame + 1] in {0xC0, 0xC1} and data[scan + 4] == components:
-        return Header("JPEG", width, height)
+        return Header("JPEG", width, height, scan=scan)
     largest = max(h for h, _ in factors) * max(v for _, v in factors)
     coefficients = 2.0 * sum(h * v for h, v in factors) / max(largest, 1)
     # No scan can begin without these two bytes, so there are at most as many.
-    return Header("JPEG", width, height, 1, data.count(b"\xff\xda", scan), coefficients)
+    return Header("JPEG", width, height, 1, data.count(b"\xff\xda", scan), coefficients, scan)
 
 
 def _png(data: bytes) -> Header | None:

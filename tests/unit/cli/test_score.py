@@ -441,7 +441,7 @@ class TestResume:
         posts.write_text(f'{first}\n{{"id": "x", "text": "hello"}}\n')
         assert "row 2 of the output is post 'i'" in score(posts, "-o", out, "--resume").err
         posts.write_text(f"{first}\n")
-        assert "more rows than the input" in score(posts, "-o", out, "--resume").err
+        assert "more rows than this run has posts" in score(posts, "-o", out, "--resume").err
         assert out.read_bytes() == before
 
     def test_never_overwrites_by_accident(self, score: Score, posts: Path, tmp_path: Path) -> None:

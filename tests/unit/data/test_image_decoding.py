@@ -113,6 +113,22 @@ class TestBadInput:
         assert decode(data)[0].size == (100, 75)
         assert decode(data + b"trailing \xff\xd9")[0].size == (100, 75)
 
+    @pytest.mark.parametrize("progressive", [True, False])
+    @pytest.mark.parametrize("size_hint", [None, 50])
+    def test_a_jpeg_with_a_thumbnail_is_looked_at_behind_it(self, progressive: bool, size_hint: int | None) -> None:
+        """As cameras write it: a small JPEG in a segment before the data of the photo."""
+        rng = np.random.default_rng(0)
+        photo = Image.fromarray(rng.integers(0, 255, (30, 40, 3), dtype=np.uint8)).resize((400, 300))
+        photo.paste((128, 128, 128), (300, 200, 400, 300))
+        small = encoded(photo.resize((80, 60)), "JPEG")
+        segment = b"\xff\xed" + (len(small) + 2).to_bytes(2, "big") + small
+        data = encoded(photo, "JPEG", progressive=progressive)
+        whole = data[:2] + segment + data[2:]
+        assert decode(whole, size_hint=size_hint)[0].size == decode(data, size_hint=size_hint)[0].size
+        first = whole.find(b"\xff\xda", len(segment))
+        cut = whole[: first + (whole.find(b"\xff\xda", first + 2) - first if progressive else len(data)) // 2]
+        assert reason(cut.removesuffix(b"\xff") + b"\xff\xd9", size_hint=size_hint) == "image_truncated"
+
     def test_flipped_bytes_never_escape_as_other_errors(self) -> None:
         rng = np.random.default_rng(3)
         good = [encoded(halves(), kind) for kind in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF")] + [HEIC]

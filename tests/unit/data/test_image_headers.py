@@ -57,8 +57,9 @@ def test_counting_the_frames_of_a_gif_ends_behind_the_limit() -> None:
 
 
 def test_only_a_progressive_jpeg_has_more_passes() -> None:
+    data = encoded(halves(SIZE), "JPEG")
     plain, progressive = (read_header(encoded(halves(SIZE), "JPEG", progressive=yes), 1) for yes in (False, True))
-    assert plain == Header("JPEG", *SIZE)
+    assert plain == Header("JPEG", *SIZE, scan=data.find(b"\xff\xda"))
     assert progressive is not None
     assert progressive.scans > 2
     assert 2 <= progressive.coefficients <= 6
