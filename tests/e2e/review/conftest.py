@@ -27,6 +27,8 @@ from crossguard.review.store.database import Database
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PASSWORD = "correct horse"  # noqa: S105 - of the people in these tests
+VOTES = "SELECT count(*) FROM votes WHERE undone_at IS NULL"
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,7 @@ def join(page: Page, running: RunningConsole, name: str, role: Role = Role.REVIE
 
 
 @pytest.fixture
-def visit(browser: Browser, running: RunningConsole) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, running: RunningConsole) -> Iterator[Visit]:
     """Logs somebody in, in a browser of their own; what the console says there fails the test."""
     contexts = []
     problems: list[str] = []
@@ -188,3 +190,17 @@ def visit(browser: Browser, running: RunningConsole) -> Iterator[Callable[..., P
     for context in contexts:
         context.close()
     assert problems == []
+
+
+def item_of(page: Page) -> int:
+    page.wait_for_url("**/items/*")
+    return int(page.url.split("/items/")[1].split("?")[0])
+
+
+def at_first_item(running: RunningConsole, visit: Visit, items: int) -> Page:
+    running.fill(items)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item_of(page)
+    return page

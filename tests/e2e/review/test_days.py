@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page
-from tests.e2e.review.conftest import PASSWORD, ConsoleProcess, ConsoleThread, RunningConsole, join
+from tests.e2e.review.conftest import (
+    PASSWORD,
+    VOTES,
+    ConsoleProcess,
+    ConsoleThread,
+    RunningConsole,
+    Visit,
+    at_first_item,
+    item_of,
+    join,
+)
 from tests.support.postgres import PostgresServer
 from tests.support.server import RunningServer
 
@@ -22,25 +31,9 @@ from crossguard.bundle import Bundle
 from crossguard.review.roles import Role
 from crossguard.review.store.database import Database
 
-Visit = Callable[..., Page]
-VOTES = "SELECT count(*) FROM votes WHERE undone_at IS NULL"
 # axe's "serious" and "critical" are what keeps people out.
 SERIOUS = {"serious", "critical"}
 ON_BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-
-
-def item_of(page: Page) -> int:
-    page.wait_for_url("**/items/*")
-    return int(page.url.split("/items/")[1].split("?")[0])
-
-
-def at_first_item(running: RunningConsole, visit: Visit, items: int) -> Page:
-    running.fill(items)
-    page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    item_of(page)
-    return page
 
 
 def serious(page: Page) -> list[Any]:

@@ -167,6 +167,8 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
   if (event.key === "Escape" && typing) { event.target.blur(); return; }
+  // Only an action's own key or button decides; the browser would press one for Enter in a field.
+  if (event.key === "Enter" && event.target.matches("#decide input")) { event.preventDefault(); return; }
   // A key that is held down would decide one post after another, unread.
   if (event.repeat || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.dataset.key === event.key);
