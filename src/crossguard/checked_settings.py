@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import IO, Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError
@@ -81,11 +82,14 @@ def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
 
 
 def refused(error: ValidationError, model: type[Any], where: str) -> ConfigError:
-    """Returns the error of settings that their model refuses, a pydantic model or a dataclass: all problems at once."""
+    """Returns the error of settings that their model refuses, a pydantic model or a dataclass: all problems at once.
+
+    What is in or below a field with `repr=False` is a secret and not repeated.
+    """
     return ConfigError.gather(where, [_problem(model, dict(item)) for item in error.errors()])
 
 
-def parse_yaml(content: str | bytes, where: str) -> Any:
+def parse_yaml(content: str | bytes | IO[bytes], where: str) -> Any:
     """Returns the value that YAML holds, where it is bytes in UTF-8, or in UTF-16 with its mark.
 
     Raises:
@@ -112,8 +116,12 @@ def parse_yaml(content: str | bytes, where: str) -> Any:
         raise ConfigError(f"{where} is not valid YAML: {error}") from None
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, *, quoted: bool = True) -> dict[str, Any]:
     """Reads a YAML file that holds one mapping.
+
+    Args:
+        path: The file.
+        quoted: Whether an error may repeat a line of it, which may hold a secret.
 
     Raises:
         ConfigError: The file is missing, is not YAML, holds something else, or has a key twice.
@@ -122,7 +130,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
-    data = parse_yaml(content, str(path))
+    data = parse_yaml(content if quoted else io.BytesIO(content), str(path))  # of a stream, PyYAML repeats nothing
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, and holds {type(data).__name__}.")
     return data
@@ -213,8 +221,16 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
     if item["type"] == "tuple_type" and isinstance(item["input"], str):
         told = f"is a list; write {location}=[{item['input']}], or {location}: [{item['input']}] in a file"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
-    got = "" if not location or isinstance(item["input"], Mapping | BaseModel) else f" (got {_shown(item['input'])})"
-    return f"'{location}': {told}{got}." if location else f"{told}."
+    if not location:
+        return f"{told}."
+    hidden = _is_secret(model, path[0]) or isinstance(item["input"], Mapping | BaseModel)
+    got = "" if hidden else f" (got {_shown(item['input'])})"
+    return f"'{location}': {told}{got}."
+
+
+def _is_secret(model: type[Any], name: str) -> bool:
+    field = getattr(model, "model_fields", {}).get(name)
+    return field is not None and not field.repr
 
 
 def _shown(value: object) -> str:

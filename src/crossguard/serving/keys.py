@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from starlette.requests import Request
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.listening import network_of
 
 TOKEN_BYTES = 32
+BEGIN: Final = "cg-"
+"""Begins each key, so that one is known wherever it turns up."""
+WHOLE_KEY: Final = re.compile(r"cg-[\w-]{43}")
 ANONYMOUS = "anonymous"  # the caller where no keys are in use
 # Of "foo" and "bar", which the documentation gave as examples: whoever copied one has a key that anybody can guess.
 GUESSED = (
@@ -27,10 +32,19 @@ GUESSED = (
 )
 
 
+def _no_key(value: object) -> object:
+    if isinstance(value, str) and value.strip().startswith(BEGIN):
+        raise ValueError("this is the key itself; put its sha256, as `crossguard serve --new-key NAME` prints it")
+    return value
+
+
+Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), BeforeValidator(_no_key)]
+
+
 class KeyEntry(StrictModel):
     """One key of the file."""
 
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the key, as 64 hexadecimal digits
+    sha256: Digest  # of the key, as 64 hexadecimal digits
     policy: str | None = None  # policy of the bundle, or YAML file, for this caller; the service's own when None
     tenant: str | None = None  # whose overrides of a policy file apply
     # Rate, in what posts count as; the service's default when None, unlimited when 0
@@ -48,7 +62,15 @@ class KeyEntry(StrictModel):
 class KeyFile(StrictModel):
     """The file: entries by the name of the caller, which appears in logs."""
 
-    keys: dict[str, KeyEntry] = Field(min_length=1)
+    # Whatever stands in the place of a hash may be a key, which no error may show.
+    keys: dict[str, Annotated[KeyEntry, BeforeValidator(_no_key)]] = Field(min_length=1, repr=False)
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _no_key_as_name(cls, keys: object) -> object:
+        if isinstance(keys, dict) and any(isinstance(name, str) and WHOLE_KEY.fullmatch(name) for name in keys):
+            raise ValueError("the name of a caller is a key itself; names appear in logs")
+        return keys
 
     @model_validator(mode="after")
     def _different(self) -> KeyFile:
@@ -60,7 +82,7 @@ class KeyFile(StrictModel):
 
 def read_keys(path: Path | None) -> dict[str, KeyEntry]:
     """Returns the entries of a key file by the name of the caller; without a file there are none."""
-    return parse(KeyFile, read_yaml(path), str(path)).keys if path is not None else {}
+    return parse(KeyFile, read_yaml(path, quoted=False), str(path)).keys if path is not None else {}
 
 
 def identify(keys: Mapping[str, KeyEntry], token: str) -> str | None:
@@ -78,7 +100,7 @@ def identify(keys: Mapping[str, KeyEntry], token: str) -> str | None:
 
 def new_key() -> str:
     """Returns a fresh key."""
-    return "cg-" + secrets.token_urlsafe(TOKEN_BYTES)
+    return BEGIN + secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def digest_of(token: str) -> str:

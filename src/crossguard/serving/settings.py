@@ -116,7 +116,7 @@ class ServeSettings(StrictModel):
         "comments:suggestscore are sent to.",
         "",
     )
-    review_key: str = setting("Key that the review console made for this service.", "")
+    review_key: str = setting("Key that the review console made for this service.", "", repr=False)
     review_source: str = setting(
         "What the review console calls this service: 1 to 64 letters, digits, dots, colons, dashes and underscores.",
         "serve",

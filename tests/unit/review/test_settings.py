@@ -29,6 +29,14 @@ def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) 
         gather(given, {}, None)
 
 
+@pytest.mark.parametrize("given", [{"webhook_secret": "hunter2"}, {"oidc_client_secret": 314159}])
+def test_a_secret_that_does_not_fit_is_not_shown(given: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as failure:
+        gather(given, {}, None)
+    (secret,) = given.values()
+    assert str(secret) not in str(failure.value)
+
+
 def test_a_misspelt_variable_is_told() -> None:
     environment = {"CROSSGUARD_REVIEW_PORT": "1", "CROSSGUARD_REVIEW_KEY": "k", "CROSSGUARD_PROT": "2"}
     assert unread_variables(environment, ["CROSSGUARD_REVIEW_KEY"]) == []

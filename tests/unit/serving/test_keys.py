@@ -56,6 +56,47 @@ def test_a_hash_that_the_documentation_once_showed_is_refused(word: str, tmp_pat
         read_keys(file)
 
 
+KEY = new_key()
+
+
+@pytest.mark.parametrize("key", [KEY, "b0c1" * 16 + "x"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "keys: {{forum: {{sha256: {}}}}}",
+        "keys: {{forum: {}}}",
+        "keys: {{forum: [{}]}}",
+        "keys: {{forum: {{sha256: {}}}, chat: {{}}}}",
+        "keys: {{forum: {{sha256: {0}, admin: {0}}}}}",
+        "keys: {}",
+        "keys: [forum: {}",
+        "keys:\n  forum:\n    sha256: {}\n   admin: true",
+    ],
+)
+def test_no_error_shows_a_key(content: str, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(content.format(key))
+    with pytest.raises(ConfigError) as failure:
+        read_keys(file)
+    assert key[:20] not in str(failure.value)
+
+
+@pytest.mark.parametrize("content", ["keys: {{forum: {{sha256: '{}'}}}}", "keys: {{forum: {}}}"])
+def test_a_key_in_the_place_of_its_hash_is_told(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(content.format(KEY))
+    with pytest.raises(ConfigError, match=r"'keys\.forum[^']*': this is the key itself; put its sha256"):
+        read_keys(file)
+
+
+def test_a_key_is_no_name_of_a_caller(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(f"keys: {{{KEY}: {{sha256: {digest_of(KEY)}}}}}")
+    with pytest.raises(ConfigError, match="name of a caller is a key itself") as failure:
+        read_keys(file)
+    assert KEY not in str(failure.value)
+
+
 def test_keys_are_long_and_differ() -> None:
     made = {new_key() for _ in range(100)}
     assert len(made) == 100
