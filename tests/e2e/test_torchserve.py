@@ -22,6 +22,7 @@ import httpx2
 import pytest
 
 from crossguard.bundle import Bundle
+from crossguard.deploy.sagemaker.container import UNCAPPED
 from crossguard.deploy.sagemaker.package import package_model
 from crossguard.moderator import Moderator
 
@@ -61,6 +62,7 @@ def server(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Ite
     port, *others = free_ports(4)
     environment = {
         **os.environ,
+        **UNCAPPED["pytorch"],
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "SAGEMAKER_BASE_DIR": str(base),
         "SAGEMAKER_BIND_TO_PORT": port,
@@ -126,3 +128,11 @@ def test_a_bad_image_is_a_client_error_with_its_reason(server: str) -> None:
     assert status == 422
     assert "image_not_an_image" in reply
     assert ask(server, b'{"text": "hello"}', "application/json")[0] == 200
+
+
+def test_bodies_and_answers_of_a_batch_transform_may_be_long(server: str) -> None:
+    long = json.dumps({"text": "a" * 7_000_000}).encode() + b"\n"
+    assert ask(server, long, "application/jsonlines")[0] == 200
+    status, reply = ask(server, b'{"text": ""}\n' * 80_000, "application/jsonlines")
+    assert status == 200
+    assert len(reply) > 6_553_500

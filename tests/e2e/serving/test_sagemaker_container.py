@@ -35,7 +35,7 @@ def model(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def client(model: Path) -> Iterator[httpx2.Client]:
     """A client of the container as a batch transform starts it."""
-    with RunningServer(model, UNCAPPED) as server, server.client() as client:
+    with RunningServer(model, UNCAPPED["crossguard"]) as server, server.client() as client:
         yield client
 
 

@@ -25,12 +25,21 @@ InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-
 MAX_TOTAL_MB: Final = 100
 # A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
 # would refuse it, and here nobody else waits. What a transform sends at once fits the default for all bodies together.
+# AWS's image has TorchServe's caps, 6.5 MB and two minutes, and an answer may be forty times as long as its post. The
+# toolkit's own SAGEMAKER_MODEL_SERVER_TIMEOUT is lost where its file of defaults, before it, ends without a line end.
 UNCAPPED: Final = {
-    "CROSSGUARD_MAX_POSTS": "1000000",
-    "CROSSGUARD_MAX_QUEUE": "2000000",
-    "CROSSGUARD_MAX_BODY_BYTES": str(MAX_TOTAL_MB << 20),
-    "CROSSGUARD_BODY_TIMEOUT_S": "3600",
-    "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
+    "crossguard": {
+        "CROSSGUARD_MAX_POSTS": "1000000",
+        "CROSSGUARD_MAX_QUEUE": "2000000",
+        "CROSSGUARD_MAX_BODY_BYTES": str(MAX_TOTAL_MB << 20),
+        "CROSSGUARD_BODY_TIMEOUT_S": "3600",
+        "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
+    },
+    "pytorch": {
+        "TS_MAX_REQUEST_SIZE": str(MAX_TOTAL_MB << 20),
+        "TS_MAX_RESPONSE_SIZE": str(1 << 30),
+        "TS_DEFAULT_RESPONSE_TIMEOUT": "3600",
+    },
 }
 
 
@@ -72,7 +81,11 @@ class Container(StrictModel):
             "PrimaryContainer": {
                 "Image": self.image,
                 "ModelDataUrl": self.model_data,
-                "Environment": {**(UNCAPPED if uncapped else {}), **self._variables(), **self.environment},
+                "Environment": {
+                    **(UNCAPPED[self.image_kind] if uncapped else {}),
+                    **self._variables(),
+                    **self.environment,
+                },
             },
             "ExecutionRoleArn": self.role,
             # Our own image needs no network. AWS's images install the archive's requirements from one.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from crossguard.deploy.sagemaker.container import Container, name_of, stamped, tagged
+from crossguard.deploy.sagemaker.container import MAX_TOTAL_MB, Container, name_of, stamped, tagged
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/crossguard:1"
 ROLE = "arn:aws:iam::123456789012:role/x"
@@ -45,6 +45,15 @@ def test_own_variables_win_over_those_of_the_kind() -> None:
     found = container(policy="strict", environment={"CROSSGUARD_POLICY": "mine"}).model()["PrimaryContainer"]
     assert found["Environment"]["CROSSGUARD_POLICY"] == "mine"
     assert found["Environment"]["CROSSGUARD_INSECURE"] == "true"
+
+
+def test_awss_image_takes_the_bodies_that_a_storage_sends() -> None:
+    told = container(image_kind="pytorch").model(uncapped=True)["PrimaryContainer"]["Environment"]
+    assert int(told["TS_MAX_REQUEST_SIZE"]) == MAX_TOTAL_MB << 20
+    assert int(told["TS_MAX_RESPONSE_SIZE"]) > 10 * int(told["TS_MAX_REQUEST_SIZE"])
+    assert told["TS_DEFAULT_RESPONSE_TIMEOUT"] == "3600"
+    assert "TS_MAX_REQUEST_SIZE" not in container(image_kind="pytorch").model()["PrimaryContainer"]["Environment"]
+    assert "TS_MAX_REQUEST_SIZE" not in container().model(uncapped=True)["PrimaryContainer"]["Environment"]
 
 
 def test_tags_are_left_out_where_there_are_none() -> None:
