@@ -103,8 +103,9 @@ def _sketches(examples: Examples) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for chunk in examples.chunks():
         posts: dict[str, list[Post]] = {}
-        for id_, (text, words), source in zip(chunk.ids, chunk.words, chunk.sources, strict=True):
-            posts.setdefault(source, []).append(Post(id_, text, image_text=words))
+        columns = (chunk.ids, chunk.words, chunk.images, chunk.sources)
+        for id_, (text, words), image, source in zip(*columns, strict=True):
+            posts.setdefault(source, []).append(Post(id_, text, image_text=words, image=image))
         for source, own in posts.items():
             found[source] = joined_sketch(found.get(source, []), sketch(own))
     return found

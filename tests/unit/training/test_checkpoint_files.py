@@ -15,10 +15,12 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import pyarrow as pa
 
+from crossguard.evaluation.leakage import overlap
 from crossguard.evaluation.score_tables import unpack_texts
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
-from crossguard.training.checkpoint_files import write_checkpoint_files
+from crossguard.records import Post
+from crossguard.training.checkpoint_files import provenance, write_checkpoint_files
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 
@@ -86,3 +88,14 @@ def test_half_of_the_votes_are_a_yes_as_in_an_evaluation(tmp_path: Path) -> None
         write(tmp_path / name, replace(posts, targets=posts.targets * np.float32(part)), logits)
         found.append((tmp_path / name / "val_report.json").read_text(encoding="utf-8"))
     assert found[0] == found[1]
+
+
+def test_posts_without_words_are_known_again_by_their_images(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(bytes([number]))
+    images, nothing = [str(tmp_path / f"{number}.png") for number in range(3)], [""] * 3
+    posts = pa.table({"id": nothing, "text": nothing, "image_text": nothing, "image": images, "source": ["t"] * 3})
+    trained = replace(examples(3), posts=posts)
+    (entry,) = provenance(trained, trained)["trained_on"]
+    copies = [Post("", image=(tmp_path / f"{number}.png").read_bytes()) for number in range(3)]
+    assert overlap(entry["sketch"], [*copies, Post("", image=b"another")]).seen == 3
