@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel, setting
 from crossguard.data.datasets.rows import FIXED
+from crossguard.evaluation.sample import ANY
 from crossguard.labels import HATE
 from crossguard.models.building import BACKBONES
 from crossguard.preprocessing.image import ImageSpec
@@ -213,6 +214,8 @@ class Recipe(StrictModel):
                 problems.append(f"{what} name {twice} twice")
         if taken := [name for name in (*self.labels, *self.auxiliary) if name in FIXED]:
             problems.append(f"{taken} cannot be labels: tables have such a column for something else; rename it there")
+        if ANY in (*self.labels, *self.auxiliary):
+            problems.append(f"a label cannot be called '{ANY}': in reports it is whether a post is hateful; rename it")
         if isinstance(self.pos_weight, tuple) and len(self.pos_weight) != self.num_outputs:
             problems.append(f"pos_weight has {len(self.pos_weight)} numbers for {self.num_outputs} outputs")
         for name, source in self.sources.items():

@@ -65,6 +65,8 @@ def test_settings_that_contradict_each_other_are_told_at_once(tmp_path: Path) ->
         ("labels: [rude]\nauxiliary: [rude]", r"name \['rude'\] twice"),
         ("label_schemes: [any, any]", r"label_schemes name \['any'\] twice"),
         ("labels: [hateful]", r"\['hateful'\] cannot be labels.*rename it"),
+        ("labels: [any]", "a label cannot be called 'any'.*rename it"),
+        ("labels: [rude]\nauxiliary: [any]", "a label cannot be called 'any'"),
         ("drop_text: 0.7\ndrop_image: 0.7", "drop_text and drop_image are above 1 together"),
         ("image_dropout: 0.5", "image_dropout needs freeze_image: true and augment: false"),
         ("image_dropout: 0.5\nfreeze_image: true\naugment: true", "image_dropout needs"),
