@@ -26,7 +26,8 @@ from crossguard.errors import ConfigError, ImageError, InputError, TableError
 from crossguard.records import ImageSource, Post
 from crossguard.review.console import Console
 from crossguard.review.intake import Received
-from crossguard.review.submissions import MISSING, Submission
+from crossguard.review.submissions import Submission
+from crossguard.wire import MISSING
 from crossguard.wire.suggestions import as_item
 
 BATCH: Final = 200

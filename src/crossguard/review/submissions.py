@@ -13,14 +13,12 @@ from crossguard.data.images import decode, to_jpeg
 from crossguard.errors import ImageError, InputError
 from crossguard.records import Decision
 from crossguard.schema import DecisionRecord
-from crossguard.wire import SOURCE
+from crossguard.wire import MISSING, SOURCE
 
 IMAGE_SIZE: Final = (1280, 1280)
 FRAMES: Final = 4
 LATEST: Final = 253_402_300_799.0
 """The end of the year 9999, in seconds since 1970: what is greater counts milliseconds or less."""
-MISSING: Final = "missing:"
-"""Begins what stands in for an image that a file names and that could not be read."""
 _STORABLE: Final = TypeAdapter(dict[str, JsonValue])
 
 

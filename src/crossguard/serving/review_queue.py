@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,9 +15,11 @@ from typing import Any, Final, TypeAlias
 
 import httpx2
 
+from crossguard.data.image_sources import is_data_url
 from crossguard.preparation import POST_EMPTY
 from crossguard.records import Decision, Post
 from crossguard.serving import logs
+from crossguard.wire import MISSING
 from crossguard.wire.suggestions import as_item
 
 MOST_WAITING: Final = 10_000
@@ -41,6 +44,9 @@ _ABOUT_POSTS: Final = frozenset({400, _CONFLICT, 413, 422})
 """Refusals that are about one of the posts; any other is about the key or the address."""
 _REDIRECT: Final = 300
 _SERVER_ERROR: Final = 500
+_CODE: Final = re.compile(r"[a-z0-9_]{1,64}")
+_NOT_FETCHED: Final = f"{MISSING}The image was sent as a link, which was not fetched."
+"""In place of every address: the console follows none, and takes no post with what does not look like one."""
 UNNAMED: Final = "post"
 """The id of a post to which its caller gave none."""
 Waiting: TypeAlias = tuple[int, Callable[[], dict[str, Any]]]
@@ -159,17 +165,20 @@ class ReviewQueue:
         return True
 
     def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
-        """Sends posts; returns the status of the answer, 503 where none came, and what it says."""
+        """Sends posts; returns the status of the answer, 503 where none came, and what may be logged of it.
+
+        That is not its message, which may quote a post.
+        """
         try:
             answer = self._client.post(self._url, json={"items": posts})
         except httpx2.HTTPError as error:
             return HTTPStatus.SERVICE_UNAVAILABLE, f"It cannot be reached: {error}."
         if answer.has_redirect_location:
             return answer.status_code, f"Give --review-queue the address that {answer.headers['location']} is at."
-        return answer.status_code, answer.text[:500]
+        return answer.status_code, _code(answer)
 
     def _item(self, post: Post, decision: Decision, *, named: bool) -> dict[str, Any]:
-        images = [_data_url(image) for image in post.images[:_MOST_IMAGES]]
+        images = [_shown(image) for image in post.images[:_MOST_IMAGES]]
         own = named and post.id not in {"", UNNAMED} and len(post.id) <= _LONGEST_ID
         id_ = post.id if own else _digest(post)
         fields = {"id": id_, "source": self._source, "images": images, "decision": decision.to_dict() | {"id": id_}}
@@ -180,6 +189,20 @@ def _data_url(image: object) -> str:
     if isinstance(image, bytes):
         return f"data:application/octet-stream;base64,{base64.b64encode(image).decode()}"
     return str(image)
+
+
+def _shown(image: object) -> str:
+    url = _data_url(image)
+    return url if is_data_url(url) else _NOT_FETCHED
+
+
+def _code(answer: httpx2.Response) -> str:
+    """Returns the code of an error of the console, of which the rest may quote a post."""
+    try:
+        code = str(answer.json()["error"]["code"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        code = ""
+    return code if _CODE.fullmatch(code) else "no code of an error"
 
 
 def _digest(post: Post) -> str:

@@ -14,7 +14,7 @@ from tests.support.decisions import failed
 
 from crossguard.moderator import Moderator
 from crossguard.records import Post
-from crossguard.review.submissions import Submission
+from crossguard.review.submissions import Submission, as_jpeg
 from crossguard.serving import review_queue
 from crossguard.serving.review_queue import ReviewQueue
 
@@ -79,6 +79,45 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
     outgoing.stop()
     assert taken == ["a", "b", "c", "last"]
     assert outgoing._bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('{"error": {"code": "refused", "message": "items: (got \'my secret\')"}}', "refused"),
+        ('{"error": {"code": "my secret"}}', "no code of an error"),
+        ('{"error": "my secret"}', "no code of an error"),
+        ("<p>my secret</p>", "no code of an error"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 503])
+def test_what_the_console_says_of_a_post_is_not_logged(
+    body: str, told: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    outgoing = queue_to(lambda _: httpx2.Response(status, text=body))
+    outgoing.put([Post("1", "my secret")], [failed("1", "image_empty")])
+    outgoing.start()
+    outgoing.stop()
+    first = caplog.records[0].__dict__["fields"]
+    assert first["message"].endswith(told)
+    assert "my secret" not in str([record.__dict__ for record in caplog.records])
+
+
+def test_a_post_with_an_image_that_was_not_fetched_is_reviewed(tiny: Moderator) -> None:
+    console = Console()
+    outgoing = queue_to(console)
+    decision = failed("1", "image_url_not_allowed")
+    addresses = ("blob:https://forum.example/1?token=s3cret", " https://cdn.example/1.png", "https://cdn.example/2.png")
+    outgoing.put([Post(str(n), "words", address) for n, address in enumerate(addresses)], [decision] * 3)
+    outgoing.put([Post("last", "words", "data:image/png;base64,YQ==")], [tiny.score(text="words")])
+    outgoing.start()
+    assert console.taken.wait(20)
+    outgoing.stop()
+    *links, own = [Submission.model_validate_json(json.dumps(item)) for item in console.items]
+    assert [as_jpeg(*one.images) for one in links] == [
+        [(None, "The image was sent as a link, which was not fetched.")] for _ in addresses
+    ]
+    assert own.images == ("data:image/png;base64,YQ==",)
 
 
 def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
