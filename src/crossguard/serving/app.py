@@ -27,7 +27,7 @@ from crossguard.serving import logs
 from crossguard.serving.call import Call, Exchange
 from crossguard.serving.docs_page import docs_page
 from crossguard.serving.endpoints import Family, HttpEndpoint, error_response
-from crossguard.serving.errors import MethodNotAllowed, NotFound
+from crossguard.serving.errors import ClientDisconnected, MethodNotAllowed, NotFound
 from crossguard.serving.interfaces import ENDPOINTS, perspective, score
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.openapi import openapi_document
@@ -141,7 +141,8 @@ class RequestEnvelope:
                 told = {"code": "internal_error", "message": "The service failed.", "request_id": exchange.request_id}
                 await as_json({"error": told}, FAILED)(scope, receive, send_wrapped)
         finally:
-            self._note(scope, exchange, status, time.perf_counter() - begun)
+            # One without an answer was cancelled, with the batch that it is a part of.
+            self._note(scope, exchange, status or ClientDisconnected.status, time.perf_counter() - begun)
 
     def _add_headers(self, message: Message, exchange: Exchange) -> None:
         headers = message["headers"]

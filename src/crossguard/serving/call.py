@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -68,6 +69,7 @@ class Call:
         self.settings = service.settings
         self.served = service.served
         self.exchange: Exchange = request.scope["crossguard"]
+        self.deadline = inf  # of the answer, by the clock of the event loop
         self.caller = ANONYMOUS
         self._key: KeyEntry | None = None
         self._payer = ""  # whose posts are counted: a key's, and without keys those of a client address

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from math import inf
+from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -25,6 +26,9 @@ from crossguard.serving.errors import (
 )
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.service import Service
+
+DEADLINE: Final = "crossguard.deadline"
+"""Where the scope of a request that is part of another one says by when it must be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,27 @@ class HttpEndpoint:
         call = Call(request, service, self.example)
         call.exchange.interface, call.exchange.route = self.family.name, self.path
         try:
-            async with asyncio.timeout(service.settings.request_timeout_s):
+            call.deadline = _deadline(call)
+            async with asyncio.timeout_at(call.deadline):
                 call.admit(self.access, scores=bool(self.requests))
                 return await self.handle(call)
         except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
             return await error_response(self.family, _told(error, call), call)
         finally:
             call.body.release()
+
+
+def _deadline(call: Call) -> float:
+    """Returns by when a request must be answered, by the clock of the event loop.
+
+    Raises:
+        TimeoutError: This has passed, so nothing of it must be counted or computed.
+    """
+    now = asyncio.get_running_loop().time()
+    deadline: float = min(now + call.settings.request_timeout_s, call.request.scope.get(DEADLINE, inf))
+    if deadline <= now:
+        raise TimeoutError
+    return deadline
 
 
 def _told(error: Exception, call: Call) -> ApiError:

@@ -232,6 +232,15 @@ def test_one_that_fails_after_it_began_to_answer_is_not_answered_twice(service: 
     assert events[-1][2]["status"] == 200
 
 
+def test_one_that_is_cancelled_is_noted_as_one_for_which_nobody_waits(service: Service, events: Events) -> None:
+    async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run(cancelled, service)
+    assert events[-1][2]["status"] == 499
+
+
 def test_what_is_no_request_is_passed_on_as_it_is(service: Service) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert "crossguard" not in scope

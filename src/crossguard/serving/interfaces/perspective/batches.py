@@ -20,13 +20,16 @@ from urllib.parse import unquote
 from starlette.responses import Response
 from starlette.types import Message, Scope
 
-from crossguard.serving.call import Call
+from crossguard.serving.call import Call, while_connected
+from crossguard.serving.endpoints import DEADLINE
 from crossguard.serving.errors import BadRequest, BodyTooLarge, UnsupportedBody
 
 MIXED: Final = "multipart/mixed"
 MAX_CALLS: Final = 1000
 """Most requests in one batch, as at Google."""
 AT_ONCE: Final = 64
+RESERVE: Final = 0.05
+"""Share of a batch's time in which no request of it is computed any more, so that those in time are answered."""
 PATHS: Final = frozenset({"/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore"})
 BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 ORIGIN: Final = re.compile(r"^https?://[^/?]*")
@@ -60,7 +63,8 @@ async def batch(call: Call) -> Response:
         async with turns:
             return _part(request.name, *await _ask(call, request))
 
-    parts = await asyncio.gather(*map(answer, inner))
+    async with while_connected(call.request):
+        parts = await asyncio.gather(*map(answer, inner))
     edge = f"batch_{uuid.uuid4().hex}"
     body = b"".join(b"--%b\r\n%b\r\n" % (edge.encode(), part) for part in parts) + f"--{edge}--\r\n".encode()
     return Response(body, headers={"content-type": f'{MIXED}; boundary="{edge}"'})
@@ -115,6 +119,7 @@ async def _ask(call: Call, inner: Inner) -> list[Message]:
         "raw_path": raw.encode(),
         "query_string": query.encode(),
         "headers": inner.headers,
+        DEADLINE: call.deadline - RESERVE * call.settings.request_timeout_s,
     }
     unread: list[Message] = [{"type": "http.request", "body": inner.body, "more_body": False}]
     sent: list[Message] = []

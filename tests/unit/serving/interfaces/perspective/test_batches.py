@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
+from crossguard.records import Decision, Post
+from crossguard.serving.app import create_app
 from crossguard.serving.errors import BadRequest, BodyTooLarge
 from crossguard.serving.interfaces.perspective.batches import MAX_CALLS, split
+from crossguard.serving.service import Service
 
 
 @pytest.mark.parametrize(
@@ -92,3 +100,58 @@ def test_each_request_of_a_batch_needs_a_key_of_its_own(attributed: Moderator) -
     assert answer.text.index("HTTP/1.1 200 OK") < answer.text.index("HTTP/1.1 401 Unauthorized")
     assert answer.text.count("content-id: <response-one>") == 2
     assert http.post("/batch", json={}).status_code == 415
+
+
+def comments(*texts: bytes) -> bytes:
+    line = b"POST /v1alpha1/comments:analyze HTTP/1.1\r\ncontent-type: application/json"
+    asked = b'{"comment": {"text": "%b"}, "requestedAttributes": {"TOXICITY": {}}}'
+    return b"".join(part(line, asked % text) for text in texts) + b"--b--"
+
+
+@pytest.fixture
+def slow(attributed: Moderator, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service that never answers for `slow`, within one second."""
+    service = service_of(attributed, request_timeout_s=1)
+    score = service.score
+
+    async def late(moderator: Moderator, posts: Sequence[Post], *args: Any, **options: Any) -> list[Decision]:
+        if posts[0].text == "slow":
+            await asyncio.Event().wait()
+        return await score(moderator, posts, *args, **options)
+
+    monkeypatch.setattr(service, "score", late)
+    return service
+
+
+def counted(service: Service, status: int) -> float:
+    labels = {"interface": "perspective", "status": str(status)}
+    return service.telemetry.registry.get_sample_value("crossguard_requests_total", labels) or 0
+
+
+def test_parts_that_are_late_cost_no_others(slow: Service) -> None:
+    content = comments(b"hello", b"slow", b"good morning", *[b"slow"] * 70, b"never begun")
+    answer = client_of(slow).post("/batch", content=content, headers={"content-type": "multipart/mixed; boundary=b"})
+    assert answer.status_code == 200
+    assert answer.text.count("HTTP/1.1 200 OK") == 2
+    assert answer.text.count("HTTP/1.1 504 Gateway Timeout") == 72
+    assert (counted(slow, 200), counted(slow, 504)) == (3, 72)
+
+
+def test_a_batch_ends_with_its_client(slow: Service) -> None:
+    messages: list[Message] = [{"type": "http.request", "body": comments(b"slow", b"slow"), "more_body": False}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await asyncio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"multipart/mixed; boundary=b")]
+    scope = {"type": "http", "method": "POST", "path": "/batch", "query_string": b"", "headers": headers}
+    asyncio.run(create_app(slow)(scope, receive, send))
+    assert sent[0]["status"] == 499
+    assert counted(slow, 499) == 3, "the batch and its parts"
