@@ -28,7 +28,7 @@ MIXED: Final = "multipart/mixed"
 MAX_CALLS: Final = 1000
 """Most requests in one batch, as at Google."""
 AT_ONCE: Final = 64
-RESERVE: Final = 0.05
+RESERVE: Final = 0.1
 """Share of a batch's time in which no request of it is computed any more, so that those in time are answered."""
 PATHS: Final = frozenset({"/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore"})
 BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")

@@ -110,8 +110,8 @@ def comments(*texts: bytes) -> bytes:
 
 @pytest.fixture
 def slow(attributed: Moderator, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """A service that never answers for `slow`, within one second."""
-    service = service_of(attributed, request_timeout_s=1)
+    """A service that never answers for `slow`, and has three seconds for a request."""
+    service = service_of(attributed, request_timeout_s=3)
     score = service.score
 
     async def late(moderator: Moderator, posts: Sequence[Post], *args: Any, **options: Any) -> list[Decision]:
