@@ -119,7 +119,7 @@ def command(
         words = (out is not None and show_posts) or training is not None or criterion is not None or decided
         annotated = read_annotated(data, labels, **{**reading, "words": words, "images": reading["images"] and words})
         posts = annotated.posts if decided and reading["images"] else ()
-        given = read_scores(scores, annotated.labels, annotated.ids, label_scheme, posts)
+        given = read_scores(scores, annotated.labels, annotated.ids, label_scheme, posts, needless=annotated.needless)
         run = measure_scores(given, annotated, request)
         annotated = annotated.take(given.ready)
     else:

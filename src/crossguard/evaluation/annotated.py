@@ -44,6 +44,7 @@ class Annotated:
     columns: Mapping[str, tuple[Any, ...]]  # every other column by name, n values each, such as groups
     positive_from: float = 0.5  # the value from which a label counted as given
     unread: tuple[str, ...] = ()  # what people read with these posts and the model does not, a sentence each
+    blank: NDArray[np.bool_] | None = None  # (n,), which posts say and show nothing; None where it is not known
 
     def __len__(self) -> int:
         return len(self.posts)
@@ -61,6 +62,12 @@ class Annotated:
         told = "kinds of posts that were sampled less count less here than in the feed"
         return [*self.unread, f"column '{WEIGHT}' is not used: {told}"]
 
+    @property
+    def needless(self) -> NDArray[np.bool_]:
+        """Which posts need no score, (n,): those without an answer, and blank ones. No training predicts either."""
+        unanswered = np.isnan(self.truth).all(axis=1) & np.isnan(self.hateful)
+        return unanswered if self.blank is None else unanswered | self.blank
+
     def sample(self, scores: NDArray[np.float64], thresholds: Thresholds = 0.5) -> Sample:
         """Returns the posts beside scores, (n, L), that are flagged from these thresholds on."""
         return Sample.build(self.labels, self.truth, scores, thresholds, ids=self.ids, hateful=self.hateful)
@@ -70,7 +77,9 @@ class Annotated:
         picks = np.arange(len(self))[rows]
         columns = {name: tuple(values[i] for i in picks) for name, values in self.columns.items()}
         posts = tuple(self.posts[i] for i in picks)
-        return replace(self, posts=posts, truth=self.truth[rows], hateful=self.hateful[rows], columns=columns)
+        blank = None if self.blank is None else self.blank[rows]
+        truth, hateful = self.truth[rows], self.hateful[rows]
+        return replace(self, posts=posts, truth=truth, hateful=hateful, columns=columns, blank=blank)
 
 
 def join(parts: Sequence[Annotated]) -> Annotated:
@@ -124,6 +133,7 @@ def read_annotated(
     builder = AnyBuilder(columns or Columns(), image_root or Path(path).parent, extra=True)
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
+    blank = array("b")
     shares = Shares(path)
     header: tuple[str, ...] = ()  # tables of a folder may differ in theirs
     others: list[str] = []
@@ -136,8 +146,10 @@ def read_annotated(
             taken = {*asked, *builder.found.values()}
             others = [name for name in dict.fromkeys(header) if name not in taken]
         posts.append(_kept(post, images=images, words=words))
+        blank.append(post.image is None and not f"{post.text}{post.image_text}".strip())
         where = f"Row {number} ('{post.id}')"
-        answers.extend(shares.read(row.get(name), name, where) for name in asked)
+        known = {name: shares.read(row.get(name), name, where) for name in dict.fromkeys(asked)}
+        answers.extend(known[name] for name in asked)
         for name in others:
             _fill(extra.setdefault(name, []), len(posts) - 1).append(_once(row.get(name)))
     shares.check()
@@ -149,7 +161,16 @@ def read_annotated(
     truth = np.where(np.isnan(said), said, said.astype(np.float32) >= np.float32(positive_from))
     columns_ = {name: tuple(_fill(values, len(posts))) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
-    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, positive_from, tuple(builder.unread))
+    return Annotated(
+        str(path),
+        tuple(posts),
+        tuple(labels),
+        *answers_,
+        columns_,
+        positive_from,
+        tuple(builder.unread),
+        np.array(blank, dtype=np.bool_),
+    )
 
 
 def _check_header(path: Path | str, header: Sequence[str], labels: Sequence[str], hateful_column: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import logit
-from crossguard.errors import InputError
+from crossguard.errors import InputError, number_of
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.fitting import Plan, cross_fit
 from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
@@ -134,7 +134,7 @@ def _measured(
         command=request.command,
         failed=dict(given.failed),
     )
-    warnings += [*_gaps(sample, given.failed), *annotated.notes]
+    warnings += [*_gaps(sample, given), *annotated.notes]
     main = evaluate(sample, request.rounds, request.seed)
     return Run(facts, sample, main, _others(sample, annotated, request), tuple(warnings))
 
@@ -197,7 +197,7 @@ def _others(sample: Sample, annotated: Annotated, request: EvaluationRequest) ->
     return found
 
 
-def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
+def _gaps(sample: Sample, given: GivenScores) -> list[str]:
     warnings = []
     absent = [name for name in sample.labels if name not in sample.annotated]
     if absent and sample.annotated:
@@ -205,4 +205,9 @@ def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
             f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others, and so is 'any' "
             "unless the column 'hateful' says it."
         )
-    return [*warnings, *unscored(failed, "the metrics")]
+    if given.absent:
+        posts = number_of(given.absent, "post")
+        warnings.append(
+            f"Left out of the metrics: {posts} without a score, and without an answer or anything to score."
+        )
+    return [*warnings, *unscored(given.failed, "the metrics")]

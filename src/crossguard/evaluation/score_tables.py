@@ -24,6 +24,7 @@ from crossguard.data.tables import PostReader, read_rows, readable
 from crossguard.data.writing import holds_job, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
+from crossguard.evaluation.annotated import HATEFUL
 from crossguard.records import Decision, Post
 from crossguard.registry import CARD_CONFIG
 
@@ -49,6 +50,7 @@ class GivenScores:
     source: str  # one sentence: where the thresholds are from
     maker: Maker | None = None  # who decided, where it is one
     failed: Mapping[str, int] = field(default_factory=dict)  # how many posts could not be scored, by error code
+    absent: int = 0  # posts without a score that need none
 
     @property
     def ready(self) -> NDArray[np.bool_]:
@@ -73,8 +75,8 @@ def score_labels(path: Path | str, columns: Iterable[str]) -> tuple[str, ...]:
 
     Decisions name their labels. They are measured as those of a model are: one that the posts lack is known to be
     missing, and counts for `any` where the column `hateful` says whether a post is hateful. Elsewhere, a column of both
-    scores and posts is a label if the first of its scores lies in [0, 1]. `columns` are those of the posts, of which
-    each may have its own; they are read until all labels are found.
+    scores and posts is a label if the first of its scores lies in [0, 1]; `hateful` is one where there is no other.
+    `columns` are those of the posts, of which each may have its own; they are read until all labels are found.
 
     Raises:
         TableError: There is none.
@@ -90,8 +92,11 @@ def score_labels(path: Path | str, columns: Iterable[str]) -> tuple[str, ...]:
         if scored and not left:
             break
     found = tuple(name for name in scored if name in known)
+    if not found and HATEFUL in known and _is_score(first.get(HATEFUL)):
+        return (HATEFUL,)
     if not found:
-        shared = [(name, value) for name, value in first.items() if name in known and name not in FIXED]
+        labels = known.keys() - FIXED | known.keys() & {HATEFUL}
+        shared = [(name, value) for name, value in first.items() if name in labels]
         others = (f" The first of '{name}' is {value!r}." for name, value in shared)
         raise TableError(
             f"'{path}' has no scores for a label of the posts. "
@@ -107,6 +112,8 @@ def read_scores(
     ids: Sequence[str],
     label_scheme: str | None = None,
     posts: Sequence[Post] = (),
+    *,
+    needless: NDArray[np.bool_] | None = None,
 ) -> GivenScores:
     """Reads probabilities and brings them into the order of the posts.
 
@@ -118,6 +125,7 @@ def read_scores(
         ids: The order.
         label_scheme: Which label scheme of a training run; its first one when None.
         posts: The posts themselves where their words and images were read: decisions know what was scored.
+        needless: Which posts may lack a score, (n,); none when None.
 
     Raises:
         TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or a decision
@@ -127,7 +135,7 @@ def read_scores(
     for path in paths:
         for entry in _entries(path, label_scheme):
             found.add(entry, path)
-    return found.given(paths[0])
+    return found.given(paths[0], np.zeros(len(ids), dtype=np.bool_) if needless is None else needless)
 
 
 def holds_decisions(path: Path | str) -> bool:
@@ -195,24 +203,31 @@ class _Found:
         left.remove(row)
         return [row]
 
-    def given(self, path: Path | str) -> GivenScores:
-        """Returns all of it; the only decision of an id stands for all posts that say the same."""
+    def given(self, path: Path | str, needless: NDArray[np.bool_]) -> GivenScores:
+        """Returns all of it; the only decision of an id stands for all posts that say the same.
+
+        Raises:
+            TableError: A post that is not needless has no score, or no post has one.
+        """
         for id_, row in self._only.items():
             if row is not None:
                 self._repeat(row, self._left[id_])
-        if absent := sorted(row for rows in self._left.values() for row in rows):
-            shown = ", ".join(self._ids[row] for row in absent[:_SHOWN])
-            raise TableError(f"'{path}' has no scores for {len(absent)} of {len(self._ids)} posts, such as {shown}.")
+        absent = sorted(row for rows in self._left.values() for row in rows)
+        wanting = absent if len(absent) == len(self._ids) else [row for row in absent if not needless[row]]
+        if wanting:
+            shown = ", ".join(self._ids[row] for row in wanting[:_SHOWN])
+            raise TableError(f"'{path}' has no scores for {len(wanting)} of {len(self._ids)} posts, such as {shown}.")
         failed = Counter(self._failed.values())
-        if failed and failed.total() == len(self._ids):
-            raise TableError(f"None of the {len(self._ids)} posts could be scored: {', '.join(failed)}.")
+        if failed and failed.total() + len(absent) == len(self._ids):
+            raise TableError(f"None of the {failed.total()} posts could be scored: {', '.join(failed)}.")
         if not self._makers:
             limits = dict.fromkeys(self._labels, HALF)
-            return GivenScores(self._scores, self._flags, limits, _ASSUMED, None, failed)
+            return GivenScores(self._scores, self._flags, limits, _ASSUMED, None, failed, len(absent))
         same = {name: next(iter(values)) for name, values in self._thresholds.items() if len(values) == 1}
         makers = sorted(self._makers)
         source = _recorded(makers, several=len(same) < len(self._labels))
-        return GivenScores(self._scores, self._flags, same, source, makers[0] if len(makers) == 1 else None, failed)
+        maker = makers[0] if len(makers) == 1 else None
+        return GivenScores(self._scores, self._flags, same, source, maker, failed, len(absent))
 
     def _repeat(self, row: int, left: list[int]) -> None:
         same, others = list[int](), list[int]()

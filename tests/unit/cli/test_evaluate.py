@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from crossguard.cli import run
+from crossguard.evaluation.score_tables import pack_texts
 
 
 def test_a_table_piped_has_one_line_per_row_and_nothing_cut(
@@ -138,6 +140,34 @@ def test_the_worst_errors_are_those_of_their_posts_where_the_first_was_not_score
     assert run(["evaluate", str(posts), "--scores", str(decisions), "--rounds", "0", "--out", str(out)]) == 0
     page = (out / "report.html").read_text(encoding="utf-8")
     assert [f"word{row}" in page for row in range(1, 4)] == [True] * 3
+
+
+def test_predictions_of_all_folds_measure_a_table_with_rows_that_training_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = tmp_path / "posts.csv"
+    posts.write_text("id,text,racist\n1,hello,0\n2,awful,1\n3,,1\n4,you,\n")
+    config = {"class_names": ["racist"], "label_schemes": {"labels": [0]}}
+    options = []
+    for fold, id_ in enumerate("12"):
+        folder = tmp_path / str(fold)
+        folder.mkdir()
+        (folder / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
+        np.savez(folder / "predictions.npz", ids=pack_texts([id_]), logits=np.array([[2.0 * fold - 1]]))
+        options += ["--scores", str(folder)]
+    assert run(["evaluate", str(posts), *options, "--rounds", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["main"]["posts"], found["main"]["overall"]["f1_macro"]["value"]) == (2, 1.0)
+    assert any("2 posts without a score" in warning for warning in found["warnings"])
+
+
+def test_scores_of_whether_a_post_is_hateful_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "posts.csv").write_text("id,text,hateful\n1,hello,0\n2,awful,1\n")
+    (tmp_path / "scores.csv").write_text("id,hateful\n1,0.25\n2,0.75\n")
+    measured = ["evaluate", str(tmp_path / "posts.csv"), "--scores", str(tmp_path / "scores.csv"), "--rounds", "0"]
+    assert run([*measured, "--json"]) == 0
+    per_label = json.loads(capsys.readouterr().out)["main"]["per_label"]
+    assert {label: per_label[label]["f1"]["value"] for label in per_label} == {"hateful": 1.0, "any": 1.0}
 
 
 def test_scores_that_are_given_take_no_model(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:

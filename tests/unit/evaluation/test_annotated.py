@@ -57,6 +57,23 @@ def test_what_is_not_read_of_a_post_is_kept_by_parts_and_joins(tmp_path: Path) -
     assert join([found, found]).unread == (note,)
 
 
+@pytest.mark.parametrize("words", [True, False])
+def test_posts_without_an_answer_and_blank_ones_need_no_score(tmp_path: Path, words: bool) -> None:
+    table = tmp_path / "posts.csv"
+    rows = ("a,,1,", " ,,1,", ",x.png,1,", "b,,,", "c,,,0")
+    table.write_text("text,image_path,racist,hateful\n" + "\n".join(rows))
+    found = read_annotated(table, LABELS, words=words, images=words)
+    assert found.needless.tolist() == [False, True, False, True, False]
+    assert found.take(np.array([1, 2])).needless.tolist() == [True, False]
+
+
+def test_a_cell_that_is_no_answer_is_told_once_where_the_label_is_hateful(tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("text,hateful\na,1\nb,often\n")
+    with pytest.raises(TableError, match="1 cell must be a number"):
+        read_annotated(table, ("hateful",))
+
+
 def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", ROWS)
     assert read_annotated(path, LABELS, split="test").ids == ("2",)

@@ -156,6 +156,17 @@ def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, 
     assert "Left out of the metrics: 1 post that could not be scored (1 post_empty)." in run.warnings
 
 
+def test_posts_that_need_no_score_are_left_out_and_told(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    scores = np.full(annotated.truth.shape, 0.5)
+    scores[:2] = np.nan
+    run = measure_scores(GivenScores(scores, scores > 0, {}, "", absent=2), annotated, FEW)
+    assert run.main.posts == len(annotated) - 2
+    assert (
+        "Left out of the metrics: 2 posts without a score, and without an answer or anything to score." in run.warnings
+    )
+
+
 def test_weights_that_are_not_used_are_told_of_given_scores(annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     weighted = replace(annotated, columns={"weight": ("1", "2") * (len(annotated) // 2)}, unread=("not told here",))

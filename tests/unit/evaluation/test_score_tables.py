@@ -130,6 +130,15 @@ def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path
         score_labels(path, ("id", "text", "racist"))
 
 
+def test_whether_a_post_is_hateful_is_a_label_where_there_is_no_other(tmp_path: Path) -> None:
+    path = write(tmp_path, "csv", [{"id": "1", "hateful": 0.5, "spam": 1}])
+    assert score_labels(path, ("id", "text", "hateful")) == ("hateful",)
+    assert score_labels(path, ("id", "text", "hateful", "spam")) == ("spam",)
+    percent = write(tmp_path, "csv", [{"id": "1", "hateful": 50}])
+    with pytest.raises(TableError, match=r"The first of 'hateful' is '?50'?\."):
+        score_labels(percent, ("id", "hateful"))
+
+
 @pytest.mark.parametrize("nothing", ["", None])
 def test_a_label_without_a_score_in_the_first_row_is_not_left_out(tmp_path: Path, nothing: str | None) -> None:
     path = write(tmp_path, "jsonl", [{"id": "1", "spam": nothing, "ham": 1}, {"id": "2", "spam": 0.5, "ham": 0}])
@@ -155,6 +164,21 @@ def test_a_post_without_scores_is_named(tmp_path: Path) -> None:
         read_scores([path], ("racist",), ("1", "9"))
     with pytest.raises(TableError, match="must lie in"):
         read_scores([write(tmp_path, "csv", [{"id": "1", "racist": 7}])], ("racist",), ("1",))
+
+
+def test_posts_that_need_no_score_may_lack_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
+    given = read_scores([path], ("racist",), ("1", "9", "8"), needless=np.array([False, True, True]))
+    assert (given.ready.tolist(), given.absent) == ([True, False, False], 2)
+    with pytest.raises(TableError, match="no scores for 1 of 3 posts, such as 9"):
+        read_scores([path], ("racist",), ("1", "9", "8"), needless=np.array([False, False, True]))
+    with pytest.raises(TableError, match="no scores for 2 of 2 posts"):
+        read_scores([path], ("racist",), ("9", "8"), needless=np.array([True, True]))
+
+
+def test_posts_that_failed_beside_others_without_a_score_are_told(decisions: Path) -> None:
+    with pytest.raises(TableError, match="None of the 1 posts could be scored: post_empty"):
+        read_scores([decisions], LABELS, ("none", "9"), needless=np.array([False, True]))
 
 
 def test_folds_join_and_a_post_scored_twice_is_refused(tmp_path: Path) -> None:

@@ -66,6 +66,11 @@ def calibrate(
     Raises:
         InputError: No label can be fitted, a criterion cannot be met, or a guarantee needs more posts.
     """
+    if np.isnan(annotated.truth).all() and not np.isnan(annotated.hateful).all():
+        raise InputError(
+            f"'{annotated.source}' says only whether a post is hateful, and a policy has a threshold per label. "
+            f"Give it a column per label ({', '.join(annotated.labels)}), with 1, 0 or nothing in each."
+        )
     scored = score(moderator, annotated)
     tasks = scored.sample.tasks()
     groups = duplicate_groups(scored.annotated.posts)

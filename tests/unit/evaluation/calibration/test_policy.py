@@ -57,6 +57,13 @@ def test_a_fit_to_posts_that_the_model_learned_from_is_told(
     assert "Fit to posts that it did not learn from" in told
 
 
+def test_posts_that_are_only_said_to_be_hateful_fit_no_policy(tiny: Moderator, tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("text,hateful\n" + "hello,0\nawful,1\n" * 20)
+    with pytest.raises(InputError, match=r"only whether a post is hateful.*a column per label \(racist, sexist"):
+        calibrate(tiny, read_annotated(table, HATE.names), PLAN, name="mine", rounds=0)
+
+
 def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated_posts: Path) -> None:
     found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
     assert "otherhate" not in found.file.labels
