@@ -10,7 +10,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import cast
 
@@ -41,11 +41,13 @@ def serve(settings: ServeSettings) -> None:
     """Serves until SIGTERM or SIGINT.
 
     SIGTERM drains: `/readyz` says no, requests are still answered for `drain_s`, then the socket closes and requests
-    in flight finish. SIGINT does not wait for `drain_s`. SIGHUP reloads model, policies and keys.
+    in flight finish. SIGINT does not wait for `drain_s`. SIGHUP reloads model, policies and keys, also where it comes
+    before they are loaded for the first time.
 
     Raises:
         ConfigError: A setting, policy, key or file is wrong, the port is taken, or everybody could call unasked.
     """
+    early = _early_reloads()
     if settings.keys_file is None and not settings.insecure and not is_loopback(settings.host):
         raise ConfigError(
             f"Without API keys, whoever reaches {settings.host} may call. Make a key with 'crossguard serve --new-key "
@@ -60,7 +62,7 @@ def serve(settings: ServeSettings) -> None:
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
         # No name here: it would hold the first model for as long as the process lives, through every reload.
-        asyncio.run(_run(Service(settings, load_served(settings)), listener))
+        asyncio.run(_run(Service(settings, load_served(settings)), listener, early))
 
 
 def is_loopback(host: str) -> bool:
@@ -71,7 +73,15 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-async def _run(service: Service, listener: socket.socket) -> None:
+def _early_reloads() -> list[int]:
+    """Returns where each SIGHUP is noted from now on, which would end the process, until the loop takes them over."""
+    noted: list[int] = []
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda number, _: noted.append(number))
+    return noted
+
+
+async def _run(service: Service, listener: socket.socket, early: Sequence[int]) -> None:
     settings = service.settings
     config = uvicorn.Config(
         create_app(service),
@@ -90,6 +100,8 @@ async def _run(service: Service, listener: socket.socket) -> None:
     server = DrainingServer(config, service)
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
+    if early:
+        service.reload()
     host, port = listener.getsockname()[:2]
     if not service.served.keys and not is_loopback(settings.host):
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import uvicorn
 
 from crossguard.errors import ConfigError
 from crossguard.serving import logs, server
+from crossguard.serving.served import Served
 from crossguard.serving.server import DrainingServer, _accept_all, _most_connections, is_loopback, serve
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
@@ -28,6 +30,17 @@ def test_what_only_this_machine_reaches(host: str, *, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
+@pytest.fixture
+def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keeps what `serve` sets for the whole process from the other tests."""
+    for module, name in ((gc, "freeze"), (gc, "set_threshold"), (sys, "setswitchinterval")):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    before = signal.getsignal(signal.SIGHUP)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize("path", ["nowhere/suggestions.jsonl", "."])
 def test_a_file_that_cannot_take_suggestions_is_told_at_the_start(path: str, tmp_path: Path) -> None:
     """Else every suggestion would fail, and nobody but their senders would know."""
@@ -35,19 +48,42 @@ def test_a_file_that_cannot_take_suggestions_is_told_at_the_start(path: str, tmp
         serve(ServeSettings(port=0, suggestions=tmp_path / path, model="nowhere"))
 
 
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize("signals", [0, 2])
+def test_a_hangup_while_the_model_loads_is_a_reload_behind_it(
+    signals: int, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloads: list[str] = []
+
+    def load(_: ServeSettings) -> Served:
+        for _number in range(signals):
+            os.kill(os.getpid(), signal.SIGHUP)
+        return service.served
+
+    async def ends(*_: object, **__: object) -> None:
+        assert len(reloads) == min(signals, 1)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(server, "load_served", load)
+    monkeypatch.setattr(DrainingServer, "serve", ends)
+    monkeypatch.setattr(Service, "reload", lambda _: reloads.append("asked"))
+    serve(ServeSettings(port=0))
+    assert len(reloads) == min(signals, 1) + 1
+
+
+@pytest.mark.usefixtures("own_process")
 def test_a_reload_frees_the_first_model(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = service.served, replace(service.served)
     loaded, counts = [first], []
     del first
 
-    async def run(running: Service, _: socket.socket) -> None:
+    async def run(running: Service, *_: object) -> None:
         counts.append(sys.getrefcount(running.served))
         held = running.served
         running.served = second
         counts.append(sys.getrefcount(held))
 
-    for module, name in ((gc, "freeze"), (gc, "set_threshold"), (sys, "setswitchinterval")):
-        monkeypatch.setattr(module, name, lambda *_: None)  # they are of the whole process
     monkeypatch.setattr(server, "load_served", lambda _: loaded.pop())
     monkeypatch.setattr(server, "_run", run)
     service.served = second
