@@ -51,14 +51,24 @@ class _WholeBodyParser(MultiPartParser):
             raise MultiPartException(f"A part has more than {MOST_SEMICOLONS} semicolons in its name or parameters.")
         super().on_headers_finished()
         name, is_file = self._current_part.field_name, self._current_part.file is not None
-        if name not in (IMAGE_FIELDS if is_file else self._fields):
+        if is_file and name in self._fields:
+            raise BadRequest(f"The part '{name}' is a file; send it as a field (curl: -F '{name}=<post.txt').")
+        if name not in (IMAGE_FIELDS if is_file else IMAGE_FIELDS | self._fields):
             raise BadRequest(f"Unknown part {name[:80]!r} of the form. {_known(self._fields)}")
         if is_file:
             self._files += 1
             self._check_files(self._files)
-        elif name in self._named:
+            return
+        if name in self._named:
             raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")
         self._named.add(name)
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        name = self._current_part.field_name
+        # An empty one is what some clients send for no image.
+        if name in IMAGE_FIELDS and self._current_part.file is None and end > start:
+            raise BadRequest(f"The part '{name}' must be a file (curl: -F {name}=@post.jpg); send an address in JSON.")
+        super().on_part_data(data, start, end)
 
     def on_end(self) -> None:
         self._ended = True
@@ -100,7 +110,8 @@ def _form(parts: Sequence[tuple[str, UploadFile | str]], charset: str) -> Upload
     files: list[tuple[str, bytes]] = []
     for name, value in parts:
         if isinstance(value, str):
-            texts[name] = decoded(value.encode("latin-1"), charset)
+            if name not in IMAGE_FIELDS:
+                texts[name] = decoded(value.encode("latin-1"), charset)
         elif value.filename or value.size:  # a browser sends neither for a field in which no file was chosen
             file = decoded((value.filename or f"image-{len(files)}").encode("latin-1"), charset)
             files.append((file, value.file.read()))

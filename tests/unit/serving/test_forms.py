@@ -56,6 +56,11 @@ def test_a_field_in_which_no_file_was_chosen_is_none(service: Service) -> None:
     assert (texts, files) == ({"text": "hello"}, [("empty.png", b"")])
 
 
+def test_an_empty_field_in_the_place_of_a_file_is_none(service: Service) -> None:
+    texts, files = read(service, part("image", b""), part("image", b"1", "a.png"), part("images", b""))
+    assert (texts, files) == ({}, [("a.png", b"1")])
+
+
 def test_text_is_utf8_unless_the_form_says_otherwise(service: Service) -> None:
     assert read(service, part("text", "h\u00e9".encode()))[0] == {"text": "h\u00e9"}
     latin, _ = read(service, part("text", b"h\xe9"), kind=f"{KIND}; charset=iso-8859-1")
@@ -68,8 +73,9 @@ def test_text_is_utf8_unless_the_form_says_otherwise(service: Service) -> None:
     ("parts", "said"),
     [
         ([part("picture", b"1", "a.png")], "Unknown part 'picture' of the form. Known: image (a file), id, text."),
-        ([part("image", b"no file")], "Unknown part 'image'"),
-        ([part("text", b"a file", "a.txt")], "Unknown part 'text'"),
+        ([part("image", b"https://a.b/c.png")], "The part 'image' must be a file (curl: -F image=@post.jpg)"),
+        ([part("text", b"a file", "a.txt")], "The part 'text' is a file; send it as a field (curl: -F 'text=<"),
+        ([part("image", b"")] * 2, "The part 'image' of the form is there twice"),
         ([part("text", b"1")] * 2, "The part 'text' of the form is there twice"),
         ([part("text", b"1"), part("id", b"1"), part("author", b"1")], "Unknown part 'author'"),
         ([b"nonsense"], "The form cannot be read"),
