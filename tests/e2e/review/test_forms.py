@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.e2e.review.conftest import VOTES, RunningConsole, Visit, item_of
+from collections.abc import Callable
 
+import pytest
+from playwright.sync_api import Page, Route
+from tests.e2e.review.conftest import PASSWORD, VOTES, ConsoleThread, RunningConsole, Visit, at_first_item, item_of
+
+Answer = Callable[[Route], None]
 FIELDS = ("input[name='label.racist'][value=yes]", "input[name=alike]")
 
 
@@ -27,3 +31,97 @@ def test_enter_alone_decides_nothing(running: RunningConsole, visit: Visit, java
     page.keyboard.press("Enter")
     page.wait_for_url("**/queues/main*")
     assert running.count(VOTES) == 3, "the item and both that are alike"
+
+
+def test_a_refusal_without_the_form_leaves_the_form_as_it_is(running: RunningConsole, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    page.fill("#decide textarea", "as they said")
+    with running.store.write() as tx:
+        tx.exec_driver_sql("""UPDATE people SET queues = '["appeals"]'""")
+    page.click("button.action.block")
+    page.wait_for_selector("#notice:has-text(\"was not taken: Your account does not include the queue 'main'\")")
+    assert page.input_value("#decide textarea") == "as they said"
+    with running.store.write() as tx:
+        tx.exec_driver_sql("UPDATE people SET queues = NULL")
+    page.click("button.action.block")
+    page.wait_for_url("**/queues/main*")
+    assert running.count("SELECT count(*) FROM votes WHERE comment = 'as they said'") == 1
+
+
+def test_a_switch_goes_on_with_the_login_of_another_tab(running: RunningConsole, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    page.fill("#decide textarea", "as they said")
+    with running.store.write() as tx:
+        tx.exec_driver_sql("DELETE FROM sessions")
+    page.click("button.switch:has-text('Text')")
+    page.wait_for_selector("#notice:has-text('log in again in another tab, then press the switch again')")
+    log_in_again(page.context.new_page(), running)
+    page.click("button.switch:has-text('Text')")
+    page.wait_for_selector("button.switch[aria-pressed=true]:has-text('Text')")
+    assert page.locator("#notice").inner_text() == ""
+    page.click("button.action.block")
+    page.wait_for_url("**/queues/main*")
+    assert running.count("SELECT count(*) FROM votes WHERE comment = 'as they said'") == 1
+
+
+def log_in_again(page: Page, running: RunningConsole) -> None:
+    page.goto(f"{running.url}/login")
+    page.fill("input[name=name]", "Ann")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector("h1:has-text('Queues')")
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """Returns the requests to an address that come from now on; they wait for an answer."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, keep)
+    return held
+
+
+def test_a_slow_answer_says_that_it_waits(running: RunningConsole, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    held = hold(page, "**/vote*")
+    page.keyboard.press("a")
+    page.wait_for_selector("#notice:has-text('The server has not answered yet. Your answer is kept')")
+    assert running.count(VOTES) == 0
+    held[0].continue_()
+    page.wait_for_url("**/queues/main*")
+    assert running.count(VOTES) == 1
+
+
+def test_an_answer_that_nobody_answers_is_sent_again(running: RunningConsole, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    page.evaluate("own = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = () => own(200); 0")
+    page.route("**/vote*", lambda _: None, times=1)
+    page.keyboard.press("a")
+    page.wait_for_selector("#notice:has-text('The server cannot be reached. Your answer is kept')")
+    page.evaluate("AbortSignal.timeout = () => own(60_000); 0")
+    page.wait_for_url("**/queues/main*")
+    assert running.count(VOTES) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda route: route.abort(), "The server cannot be reached."),
+        (lambda route: route.fulfill(status=500, body="Internal Server Error"), "the server answered 500."),
+        (lambda route: route.fulfill(status=503, body="<p role=alert>The database is away.</p>"), "database is away."),
+    ],
+)
+def test_an_explanation_that_fails_says_why(running: ConsoleThread, visit: Visit, answer: Answer, said: str) -> None:
+    running.stop()
+    running.settings = running.settings.model_copy(update={"model": "compact"})
+    running.start()
+    page = at_first_item(running, visit, 1)
+    held = hold(page, "**/explanation")
+    page.keyboard.press("x")
+    page.wait_for_selector("#explanation:has-text('The post is scored again without each of its words.')")
+    while not held:
+        page.wait_for_timeout(50)
+    answer(held[0])
+    page.wait_for_selector(f"#explanation:has-text('{said}')")

@@ -137,7 +137,7 @@ def _answer(handler: Handler, request: Request, body: bytes, right: Right | None
     if session is not None and request.method == "POST" and not public:
         given = form.get(CSRF_FIELD) or request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode(), session.csrf.encode()):
-            raise LoginEndedError("This form is from an earlier login. Reload the page and send it again.")
+            raise LoginEndedError("This form is from an earlier login. Go back, reload that page, and send it again.")
     if right is not None and (session is None or not session.person.may(right)):
         raise NotAllowedError("Your role does not include this. Ask an admin.")
     return handler(visit)

@@ -2,7 +2,10 @@
 "use strict";
 const KEPT = "crossguard-review-waiting";
 const RETRY_MS = 4000;
+const SLOW_MS = 1000;
+const PATIENCE_MS = 60000; // then it is asked again: an answer that is sent twice counts once
 const AWAY = "The server cannot be reached. Your answer is kept in this browser and sent as soon as it can be.";
+const SLOW = "The server has not answered yet. Your answer is kept in this browser until it has been taken.";
 const OLD = "An answer that waited in this browser";
 const meta = (name, page = document) => page.querySelector(`meta[name=${name}]`)?.content ?? "";
 const person = () => meta("person");
@@ -10,7 +13,9 @@ const csrf = () => meta("csrf");
 const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
 const ours = (page) => page.querySelector("main") !== null; // else a proxy or firewall in between has answered
 const told = (page) => page.querySelector("[role=alert]")?.textContent;
-const post = (url, body) => fetch(url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
+const ask = (url, how) => fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS), ...how });
+const post = (url, body) => ask(url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
+const unreachable = (error) => error instanceof TypeError || error.name === "TimeoutError";
 const notice = (text) => { const place = document.getElementById("notice"); if (place) place.textContent = text; };
 
 const kept = {
@@ -23,7 +28,7 @@ const kept = {
 
 // Goes on with the login that the same person has begun in another tab; false where there is none.
 async function loggedInAgain() {
-  const page = parsed(await (await fetch("/me")).text());
+  const page = parsed(await (await ask("/me")).text());
   const token = meta("csrf", page);
   if (!token || meta("person", page) !== person()) return false;
   document.querySelector("meta[name=csrf]").content = token;
@@ -31,16 +36,22 @@ async function loggedInAgain() {
   return true;
 }
 
-async function send(entry) {
-  const body = new URLSearchParams(entry.body);
+// Posts a form, under the login of another tab where that of this page has ended; nothing where there is none.
+async function postLoggedIn(url, body) {
   for (const last of [false, true]) {
     body.set("csrf", csrf());
-    const response = await post(entry.url, body);
-    if (response.status >= 500) throw new Error(AWAY);
+    const response = await post(url, body);
     const toLogin = response.redirected && new URL(response.url).pathname === "/login";
     if (!toLogin && response.status !== 401) return response;
-    if (last || !(await loggedInAgain())) throw new Error("Your login has ended. The answer is kept in this browser: log in again in another tab and it is sent.");
+    if (last || !(await loggedInAgain())) return undefined;
   }
+}
+
+async function send(entry) {
+  const response = await postLoggedIn(entry.url, new URLSearchParams(entry.body));
+  if (!response) throw new Error("Your login has ended. The answer is kept in this browser: log in again in another tab and it is sent.");
+  if (response.status >= 500) throw new Error(AWAY);
+  return response;
 }
 
 // A page of ours in place of this one, also for answers such as 422 that have no address of their own.
@@ -51,30 +62,35 @@ function show(response, page) {
   if (window.htmx) window.htmx.process(document.body);
 }
 
+const reason = (response, page) => told(page) ?? `the server answered ${response.status}.`;
+
 function refusal(entry, response, page) {
   const comment = new URLSearchParams(entry.body).get("comment");
-  const reason = told(page) ?? `the server answered ${response.status}.`;
-  return `${OLD}, to item ${entry.url.split("/")[2]}, was not taken: ${reason}${comment ? ` Your comment was: ${comment}` : ""}`;
+  return `${OLD}, to item ${entry.url.split("/")[2]}, was not taken: ${reason(response, page)}${comment ? ` Your comment was: ${comment}` : ""}`;
 }
 
 let sending = false;
 async function deliver(entry) {
+  const slow = sending ? undefined : setTimeout(() => notice(SLOW), SLOW_MS); // tried again, it has said more already
   sending = true;
   try {
     const response = await send(entry);
     const page = parsed(await response.text());
     if (!ours(page)) throw new Error(`The server answered ${response.status} without a page of the console. Your answer is kept in this browser and sent again.`);
     kept.drop(entry);
-    notice("");
-    show(response, page);
+    const whole = response.ok || response.redirected || page.getElementById("notice"); // else a refusal without the form
+    notice(whole ? "" : `Your answer was not taken: ${reason(response, page)} What you filled in is still here.`);
+    if (whole) show(response, page);
   } catch (error) {
-    notice(error instanceof TypeError ? AWAY : error.message);
+    notice(unreachable(error) ? AWAY : error.message);
     setTimeout(() => {
       if (kept.has(entry)) { deliver(entry); return; }
       sending = false;
       notice("Your answer was sent from another tab, which says what became of it. Reload this page to go on.");
     }, RETRY_MS);
     return;
+  } finally {
+    clearTimeout(slow);
   }
   sending = false;
 }
@@ -98,7 +114,8 @@ async function change(form, button) {
   const back = body.get("back");
   body.set(button.name, button.value);
   body.set("back", "/me");
-  const response = await post(form.action, body);
+  const response = await postLoggedIn(form.action, body);
+  if (!response) throw new Error("Your login has ended. Your answers are still here: log in again in another tab, then press the switch again.");
   const switches = parsed(await response.text()).querySelector(".switches");
   if (!switches) throw new Error("The switch could not be changed. Your answers are still here.");
   switches.querySelectorAll("[name=back]").forEach((input) => { input.value = back; });
@@ -109,13 +126,14 @@ async function change(form, button) {
   document.querySelectorAll(".thumbnail").forEach((image) => image.classList.toggle("clear", on("show_images")));
   document.body.classList.toggle("show-text", on("show_text"));
   document.querySelector(".switches").replaceWith(switches);
+  if (!sending) notice("");
 }
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.closest(".switches") && document.getElementById("decide")) {
     event.preventDefault();
-    change(form, event.submitter).catch((error) => notice(error instanceof TypeError ? "The server cannot be reached." : error.message));
+    change(form, event.submitter).catch((error) => notice(unreachable(error) ? "The server cannot be reached." : error.message));
     return;
   }
   if (!form.matches("form[data-keep]")) return;
@@ -131,7 +149,19 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("htmx:configRequest", (event) => { event.detail.headers["x-csrf-token"] = csrf(); });
-document.addEventListener("htmx:responseError", async ({ detail: { xhr } }) => {
+
+// Says in the place of an explanation what becomes of it; false where something else was asked for.
+function explaining({ target }, text, className) {
+  if (target?.id !== "explanation") return false;
+  target.replaceChildren(Object.assign(document.createElement("p"), { className, textContent: text }));
+  return true;
+}
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => { explaining(detail, "The post is scored again without each of its words.", "quiet"); });
+document.addEventListener("htmx:sendError", ({ detail }) => { explaining(detail, "The server cannot be reached. Ask again in a moment.", "problem"); });
+document.addEventListener("htmx:responseError", async ({ detail }) => {
+  const { xhr } = detail;
+  if (explaining(detail, `There is no explanation: ${reason(xhr, parsed(xhr.responseText))}`, "problem")) return;
   if (xhr.status === 401) notice((await loggedInAgain().catch(() => false)) ? "" : told(parsed(xhr.responseText)));
 });
 

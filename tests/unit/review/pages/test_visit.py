@@ -45,7 +45,9 @@ def test_roles(client: TestClient, console: Console, role: Role, allowed: set[st
 def test_a_form_needs_its_token_and_our_own_origin(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     assert client.post("/me/switches", data={"show_text": "on"}).status_code == 401
-    assert client.post("/me/switches", data={"csrf": "x" * 40}).status_code == 401
+    old = client.post("/me/switches", data={"csrf": "x" * 40})
+    assert old.status_code == 401
+    assert "Go back, reload that page, and send it again." in old.text, "this page, reloaded, is the old form again"
     for origin in ("https://evil.example", "http://["):
         foreign = {"origin": origin}
         assert client.post("/me/switches", data={"csrf": token}, headers=foreign).status_code == 403
