@@ -12,9 +12,10 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpcore2
+import httpx2
 
 from crossguard.data.image_sources import shortened
 from crossguard.errors import ConfigError, ImageError
@@ -161,15 +162,24 @@ def _only_origin(url: str) -> Origin:
 
 
 def parse_origin(url: str) -> Origin | None:
-    """Returns scheme, host and port of a URL; None without an http(s) scheme or a host, or with a user."""
+    """Returns scheme, host and port of a URL; None without an http(s) scheme or a host, or with a user.
+
+    A host with letters beyond ASCII, which may be percent-encoded, is given as name servers know it (`xn--...`).
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        host = _as_ascii(parts.hostname or "")
+    except (ValueError, httpx2.InvalidURL):
         return None
-    if parts.scheme not in PORTS or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in PORTS or not host or "@" in parts.netloc:
         return None
-    return parts.scheme, parts.hostname, port or PORTS[parts.scheme]
+    return parts.scheme, host, port or PORTS[parts.scheme]
+
+
+def _as_ascii(host: str) -> str:
+    plain = unquote(host, errors="strict")
+    return host if plain.isascii() else httpx2.URL(scheme="https", host=plain).raw_host.decode()
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):

@@ -25,6 +25,10 @@ from crossguard.serving.fetching import (
     [
         ("https://Media.Example.com/a.png?b#c", ("https", "media.example.com", 443)),
         ("http://media.example.com:8080", ("http", "media.example.com", 8080)),
+        ("https://B\u00fccher.example/a.png", ("https", "xn--bcher-kva.example", 443)),
+        ("https://b%C3%BCcher.example", ("https", "xn--bcher-kva.example", 443)),
+        ("https://stra\u00dfe.example:8443", ("https", "xn--strae-oqa.example", 8443)),
+        ("http://[::1]:8080", ("http", "::1", 8080)),
     ],
 )
 def test_origins(url: str, origin: tuple[str, str, int]) -> None:
@@ -32,7 +36,12 @@ def test_origins(url: str, origin: tuple[str, str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a.example", "a.example", "https://", "https://u:p@a.example", "https://a.example:x", "https://[::1"]
+    "url",
+    [
+        *("ftp://a.example", "a.example", "https://", "https://u:p@a.example", "https://a.example:x", "https://[::1"),
+        *("https://b\u00fc..example", "https://b%FCcher.example", "https://" + "\u00fc" * 80),
+        "https://b\u00fccher.example%2f@evil.example",
+    ],
 )
 def test_what_is_no_origin(url: str) -> None:
     assert parse_origin(url) is None
@@ -116,6 +125,7 @@ def answered(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, seconds: float =
         ("http://media.example.com:8080", "media.example.com:8080"),
         ("http://[::1]:8080", "[::1]:8080"),
         ("http://[::1]", "[::1]"),
+        ("https://b\u00fccher.example", "xn--bcher-kva.example"),
     ],
 )
 def test_the_host_is_named_as_in_the_address(monkeypatch: pytest.MonkeyPatch, origin: str, host: str) -> None:
