@@ -150,7 +150,10 @@ def import_posts(
         rest = f"{known:,} were already known; {passed:,} allowed posts were not sampled"
         click.echo(f"Queued {taken:,} items; {rest}.", err=True)
     if edited:
-        notes.append(f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged.")
+        notes.append(
+            f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged. If these "
+            "are other posts and no edits, import each such file under a --source of its own."
+        )
     for note in notes:
         click.echo(f"note: {visible(note)}", err=True)
     if refused:

@@ -12,6 +12,7 @@ from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import arrivals
+from crossguard.review.store.counting import FeedPost, count_feed
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO, ROUTED
 from crossguard.review.store.schema import DAY, HOUR
@@ -57,16 +58,22 @@ class Intake:
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
         their ids, and the rest is only counted, which is what the estimate of recall needs. A post that is sent again
         neither becomes another item nor counts again, whatever the policy says of it by then, unless it was edited:
-        then its new version is to be judged, too.
+        then its new version is to be judged, too. In the numbers of the feed, it is what the policy says of it by now.
         """
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
         # Also of posts that are not sampled any more: erasing an author has to find what is there of them.
         authors = {(post.source, post.id): post.author for post, _ in reversed(checked) if post.author is not None}
-        feed = [(post.source, post.id, stratum_of(decision)) for post, decision in checked if _of_feed(post)]
+        feed = [
+            FeedPost(
+                post.source, post.id, stratum_of(decision), post.text, post.image_text, self._inclusion(post, decision)
+            )
+            for post, decision in checked
+            if _of_feed(post)
+        ]
         with self._database.write() as tx:
-            made, edited = arrivals.put(tx, new, authors)
-            arrivals.count_feed(tx, int(now // DAY), feed)
+            made, edited = arrivals.put(tx, new, authors, feed)
+            count_feed(tx, int(now // DAY), feed)
         return Received(made, len(new) - made, len(checked) - len(new), edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:

@@ -108,7 +108,8 @@ def _decided(row: Any) -> Decided:
 def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
     """Returns the strata of the feed with what people found in them; with a model, of what that one scored.
 
-    The feed is counted whoever scored it, so where others did, too, its part is what the items stand for that it took.
+    The feed is counted whoever scored it, so where others did, too, its part is what the items stand for that it took;
+    all there is, in a stratum of which it took none.
     """
     of_feed = [items.c.kind.in_(FEED), not_demo(db, items.c.source)]
     is_part = model is not None and _others_scored(db, model, *of_feed)
@@ -121,7 +122,7 @@ def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
     found: dict[str, list[Sample]] = defaultdict(list)
     for name, *sample in db.execute(samples):
         found[name].append(Sample(*sample))
-    posts = {name: _stands_for(taken) for name, taken in found.items()} if is_part else _posts(db)
+    posts = _posts(db) | ({name: _stands_for(taken) for name, taken in found.items()} if is_part else {})
     return [
         Stratum(name, name in FLAGGED, posts.get(name, 0), told)
         for name in (*FLAGGED, *AUDITED)

@@ -1,33 +1,31 @@
-"""What arrives: each post becomes an item once, unless it was edited; the feed's posts, taken or not, are counted."""
+"""What arrives: each post becomes an item once, unless it was edited."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
 from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
+from crossguard.review.store.counting import FeedPost, items_of
 from crossguard.review.store.database import POSTS, insert, take_turns
 from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, under_id
 from crossguard.review.store.likenesses import Content, contents_of
-from crossguard.review.store.schema import counted, feed, images, items, reports, votes
+from crossguard.review.store.schema import images, items, reports, votes
 
 REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
-REMEMBERED: Final = 30
-"""Days for which a post that came is known; one that is sent again after these counts again."""
 _UNIQUE: Final = ("source", "kind", "external")
 _WORDS: Final = select(
-    *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at", "inclusion"))
+    *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
 )
 _LOCKS: Final = 64
 _LATEST: Final = ("labels", "claimed_at", "decided_at")
@@ -72,32 +70,38 @@ class NewItem:
 
 
 def put(
-    tx: Connection, sent: Sequence[NewItem], authors: Mapping[tuple[str, str], str] = _NOBODY
+    tx: Connection,
+    sent: Sequence[NewItem],
+    authors: Mapping[tuple[str, str], str] = _NOBODY,
+    came: Sequence[FeedPost] = (),
 ) -> tuple[int, list[str]]:
     """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
-    What a source had sent before is left as it is, but for its inclusion, which grows where more of such posts are
-    taken by now, and its author where nobody named one; another report on a known post is added to it. A post that has
-    another text or other images by now is an item again, and all that was there of its earlier version gets a number
-    behind the id. `authors`, by source and id, may be those of further posts, which nobody needs to see now.
+    What a source had sent before is left as it is, but for its stratum, as which the policy takes it by now, its
+    inclusion, which grows where more of such posts are taken by now, and its author where nobody named one; another
+    report on a known post is added to it. A post that has another text or other images by now is an item again, and all
+    that was there of its earlier version gets a number behind the id. `authors`, by source and id, and what `came` of
+    the feed may be those of further posts, which nobody needs to see now.
     """
     _wait_for_others(tx, sent)
-    named = _named_by_now(tx, authors)
-    if named and not sent:
-        lock(tx, *_among(named))
+    named, moved = _named_by_now(tx, authors), _moved(tx, came)
+    names = named.keys() | moved.keys()
+    if names and not sent:
+        lock(tx, *_among(names))
         _name_authors(tx, named)
+        _move(tx, moved)
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
-        new, older, likelier = _unknown(tx, now)
+        new, older = _unknown(tx, now)
         changing = (item for item in new if item.row["kind"] not in FEED)
-        _lock(tx, older, [*waiting, *likelier.values(), *changing], named)
+        _lock(tx, older, [*waiting, *changing], names)
         _name_authors(tx, named)
         edited += [row.external for row in older]
         for row in older:
             _set_apart(tx, row)
-        for number, item in likelier.items():
-            tx.execute(update(items).where(items.c.id == number).values(inclusion=item.row["inclusion"]))
+        _move(tx, moved)
+        moved = {}
         made += _store(tx, new)
     return made, edited
 
@@ -126,6 +130,21 @@ def _name_authors(tx: Connection, named: Mapping[tuple[str, str], str]) -> None:
         tx.execute(update(items).where(*under_id(*name), *_OF_NOBODY).values(author=author))
 
 
+def _moved(tx: Connection, came: Sequence[FeedPost]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Returns what changes of items whose posts are of another stratum by now, or more likely to be taken."""
+    return {
+        post.name: {"stratum": post.stratum, "inclusion": max(post.inclusion, row.inclusion)}
+        for post, row in items_of(tx, came).items()
+        if post.stratum != row.stratum or post.inclusion > row.inclusion
+    }
+
+
+def _move(tx: Connection, moved: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    for name, values in moved.items():
+        of_feed = (items.c.kind.in_(FEED), items.c.stratum != ROUTED)
+        tx.execute(update(items).where(*under_id(*name), *of_feed).values(**values))
+
+
 def _lock(
     tx: Connection, older: Sequence[Any], changing: Sequence[NewItem], named: Collection[tuple[str, str]]
 ) -> None:
@@ -147,11 +166,10 @@ def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewIte
     return now, later
 
 
-def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any], dict[int, NewItem]]:
+def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any]]:
     """Leaves out posts of the feed that are there, whatever the policy said of them then.
 
-    Also returns the rows of posts that are there with another text or other images, and by their numbers the posts
-    that were less likely to be taken when they came first.
+    Also returns the rows of posts that are there with another text or other images.
     """
     externals = [item.row["external"] for item in sent]
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
@@ -160,20 +178,13 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     known = {
         item.post for item in sent if item.post in there and not before[there[item.post].id].is_edited(item.content)
     }
-    # What somebody put into a queue is no sample of the feed, and says nothing of the others.
-    likelier = {
-        there[item.post].id: item
-        for item in sent
-        if item.post in known and item.row["kind"] in FEED and item.row["stratum"] != ROUTED
-        if item.row["inclusion"] > there[item.post].inclusion
-    }
     older = {there[item.post].id: there[item.post] for item in sent if item.post in there and item.post not in known}
     fresh = []
     for item in sent:
         if item.row["kind"] not in FEED or item.post not in known:
             fresh.append(item)
         known.add(item.post)
-    return fresh, list(older.values()), likelier
+    return fresh, list(older.values())
 
 
 def _set_apart(tx: Connection, old: Any) -> None:
@@ -272,28 +283,3 @@ def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
     elif new.report is None:
         same = (votes.c.item == item, votes.c.submission == values["submission"])
         tx.execute(update(votes).where(*same).values({name: values[name] for name in _LATEST}))
-
-
-def count_feed(tx: Connection, day: int, posts: Sequence[tuple[str, str, str]]) -> None:
-    """Adds posts of the feed (source, id, stratum) to its numbers, each once, however often it is sent."""
-    if not posts:
-        return
-    if tx.execute(select(feed.c.day).where(feed.c.day == day).limit(1)).first() is None:
-        tx.execute(delete(counted).where(counted.c.day < day - REMEMBERED))
-    seen = {_post_key(source, id_): (source, stratum) for source, id_, stratum in posts}
-    added = insert(tx, counted).on_conflict_do_nothing(index_elements=["post"]).returning(counted.c.post)
-    new = set(tx.execute(added, [{"post": key, "day": day} for key in sorted(seen)]).scalars())
-    if again := seen.keys() - new:
-        tx.execute(update(counted).where(counted.c.post.in_(again)).values(day=day))
-    for (source, stratum), number in sorted(Counter(seen[key] for key in new).items()):
-        statement = insert(tx, feed).values(source=source, day=day, stratum=stratum, posts=number)
-        tx.execute(
-            statement.on_conflict_do_update(
-                index_elements=["source", "day", "stratum"], set_={"posts": feed.c.posts + statement.excluded.posts}
-            )
-        )
-
-
-def _post_key(source: str, id_: str) -> int:
-    digest = hashlib.sha256(f"{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], signed=True)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delet
 
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OPEN
+from crossguard.review.store.counting import forget_words
 from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
@@ -90,7 +91,8 @@ def _one_of(numbers: Sequence[int]) -> ColumnElement[bool]:
 
 
 def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None) -> int:
-    found = list(tx.execute(select(items.c.id).where(which).limit(BATCH)).scalars())
+    rows = tx.execute(select(items.c.id, items.c.source, items.c.external).where(which).limit(BATCH)).all()
+    found = [row.id for row in rows]
     if not found:
         return 0
     lock(tx, items.c.id.in_(found))
@@ -102,4 +104,5 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))
     tx.execute(update(votes).where(votes.c.item.in_(found)).values(comment=""))
+    forget_words(tx, {(row.source, row.external) for row in rows})
     return len(found)

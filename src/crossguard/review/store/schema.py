@@ -9,6 +9,8 @@ import sqlalchemy as sa
 MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 DAY: Final = 86_400.0
+SUM: Final = 4
+"""Characters of a checksum of words."""
 Json = sa.JSON(none_as_null=True)
 CLAIMED: Final = sa.text("claimed_by IS NOT NULL")
 FILTERED: Final = ("flagged", "kind", "source", "language", "author", "score", "received_at")
@@ -204,6 +206,10 @@ counted = sa.Table(
     metadata,
     sa.Column("post", sa.BigInteger, primary_key=True, autoincrement=False),  # hash of source and id
     sa.Column("day", sa.Integer, nullable=False),  # when it came last, in days since 1970
+    sa.Column("counted_on", sa.Integer),  # day and stratum of which it is one of the feed's posts
+    sa.Column("stratum", sa.String(32)),
+    sa.Column("text_sum", sa.String(SUM)),  # null where the words are erased
+    sa.Column("image_text_sum", sa.String(SUM)),
     sqlite_with_rowid=False,
 )
 

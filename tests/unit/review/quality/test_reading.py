@@ -99,8 +99,9 @@ def test_the_strata_of_one_policy_are_what_its_items_stand_for(
     later = decision("9") | {"policy_version": "2"}
     console.intake.take([submission("9", decision=later), submission("8", decision=None)], NOW)
     with database.read() as db:
-        (found,) = reading.strata(db, mine)
-        (other,) = reading.strata(db, (*mine[:3], "2"))
+        found, allowed = reading.strata(db, mine)
+        other, _ = reading.strata(db, (*mine[:3], "2"))
+    assert allowed == Stratum("allow-far", flagged=False, posts=2), "a warning that nobody looked there"
     assert found == Stratum("review", flagged=True, posts=11, samples=(Sample(0.2, 1, 1, waiting=1), Sample(1.0, 1, 1)))
     assert other == Stratum("review", flagged=True, posts=1)
 

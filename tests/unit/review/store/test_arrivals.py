@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import select
 from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, row
@@ -21,8 +21,8 @@ from crossguard.review.store import arrivals, claims, items, retention, votes
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
-from crossguard.review.store.schema import counted, feed, reports
 from crossguard.review.store.schema import items as table
+from crossguard.review.store.schema import reports
 from crossguard.review.submissions import Submission
 
 
@@ -221,33 +221,6 @@ def test_two_images_of_one_post_in_one_batch_are_two_versions(console: Console, 
     posts = [submission("1", "words", images=[data_url(encoded(noise(seed), "PNG"))]) for seed in (1, 2)]
     assert console.intake.take(posts, NOW).taken == 2
     assert [row(database, item).external for item in (1, 2)] == ["1#1", "1"]
-
-
-def test_posts_add_up_per_day_and_stratum_and_each_counts_once(database: Database) -> None:
-    with database.write() as tx:
-        arrivals.count_feed(tx, 1, [("api", "1", "block"), ("api", "2", "allow-far"), ("other", "1", "block")])
-        arrivals.count_feed(tx, 1, [("api", "1", "block"), ("api", "3", "block"), ("api", "3", "block")])
-        arrivals.count_feed(tx, 2, [("api", "2", "review"), ("api", "4", "block")])
-        arrivals.count_feed(tx, 2, [])
-    with database.read() as db:
-        found = {(row.source, row.day, row.stratum): row.posts for row in db.execute(select(feed))}
-    assert found == {
-        ("api", 1, "block"): 2,
-        ("api", 1, "allow-far"): 1,
-        ("other", 1, "block"): 1,
-        ("api", 2, "block"): 1,
-    }
-
-
-def test_what_came_a_month_ago_is_forgotten_unless_it_came_again(database: Database) -> None:
-    last = 1 + arrivals.REMEMBERED
-    with database.write() as tx:
-        arrivals.count_feed(tx, 1, [("api", "once", "block"), ("api", "again", "block")])
-        arrivals.count_feed(tx, 2, [("api", "again", "block")])
-        arrivals.count_feed(tx, last, [("api", "new", "block")])
-        arrivals.count_feed(tx, last + 1, [("api", "again", "block"), ("api", "newer", "block")])
-        assert tx.execute(select(func.count()).select_from(counted)).scalar_one() == 3
-        assert tx.execute(select(func.sum(feed.c.posts))).scalar_one() == 4
 
 
 def test_a_post_that_comes_again_with_its_author_gets_one(console: Console, database: Database) -> None:

@@ -29,7 +29,7 @@ BROKEN = '''
 """Adds a table and fails."""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision, branch_labels, depends_on = "9999", "0004", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0005", None, None
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Integer()))
     op.execute("UPDATE people SET name = 'lost'")
@@ -56,7 +56,7 @@ def differences(database: Database) -> list[Any]:
 def test_a_new_database_has_the_schema(database: Database) -> None:
     assert differences(database) == []
     with database.read() as db:
-        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0004"
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0005"
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
@@ -146,7 +146,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, 
         database.migrate(scripts)
     assert "half" not in inspect(database.engine).get_table_names()
     with database.read() as db:
-        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0004"
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0005"
 
 
 def test_a_database_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
