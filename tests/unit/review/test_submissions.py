@@ -18,7 +18,8 @@ from tests.support.review import decision
 
 from crossguard.errors import InputError
 from crossguard.moderator import Moderator
-from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, decision_of
+from crossguard.review.submissions import FRAMES, Submission, as_jpeg, decision_of
+from crossguard.wire import MISSING
 
 LABEL: dict[str, Any] = decision("1")["labels"]["racist"]
 
