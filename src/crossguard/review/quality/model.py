@@ -41,20 +41,34 @@ class Live:
     precision: Estimate
     prevalence: Estimate
     strata: Sequence[Stratum]
-    missing: Sequence[str]  # strata with posts and without a decision; their posts are left out of the estimates
+    missing: Sequence[str]  # strata with posts and without a decision
 
 
 def live(strata: Sequence[Stratum]) -> Live:
-    """Estimates recall, precision and prevalence.
+    """Estimates recall, precision and prevalence, each where something is decided in all strata that it rests on most.
 
     Intervals come from draws of each sample's rate (Jeffreys' posterior), so that a stratum without a hateful post
     does not count as certainly clean. They assume that what was checked is a random sample of what was taken in; that
     holds for the audit, and for flagged posts when all of them, or the oldest first, are decided.
     """
-    missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
+    missing = [stratum for stratum in strata if stratum.posts and not stratum.checked]
+    recall, precision, prevalence = _estimates(strata)
+    if allowed := [stratum.name for stratum in missing if not stratum.flagged]:  # often most of the feed
+        recall = prevalence = _nothing_in(allowed)
+    if flagged := [stratum.name for stratum in missing if stratum.flagged]:
+        precision = _nothing_in(flagged)
+    return Live(recall, precision, prevalence, strata, [stratum.name for stratum in missing])
+
+
+def _nothing_in(strata: Sequence[str]) -> Estimate:
+    return Estimate.undefined(f"nothing is decided in {', '.join(strata)}")
+
+
+def _estimates(strata: Sequence[Stratum]) -> tuple[Estimate, Estimate, Estimate]:
+    """Returns recall, precision and prevalence among the strata in which something is decided."""
     parts = [part for stratum in strata for part in _parts(stratum)]
     if not parts:
-        return Live(Estimate(None), Estimate(None), Estimate(None), strata, missing)
+        return Estimate(None), Estimate(None), Estimate(None)
     size, checked, hateful, prior, asked_for = np.array(parts, dtype=np.float64).T
     flagged = asked_for > 0
     count = int(checked.sum())
@@ -71,7 +85,7 @@ def live(strata: Sequence[Stratum]) -> Live:
         recall = Estimate.undefined("no allowed post was decided")
     precision = _ratio(hits, flags, drawn_hits, flags, count)
     prevalence = _ratio(everything, posts, drawn_everything, posts, count)
-    return Live(recall, precision, prevalence, strata, missing)
+    return recall, precision, prevalence
 
 
 class _Part(NamedTuple):

@@ -149,6 +149,22 @@ def test_a_changed_rate_of_the_audit_widens_no_interval_by_itself() -> None:
     assert [ten.value, ten.low, ten.high] == pytest.approx([one.value, one.low, one.high], abs=0.01)
 
 
+def test_figures_are_unknown_while_nothing_is_decided_in_most_of_what_they_are_about() -> None:
+    """Recall was that of 42 of 1,000 posts."""
+    review = Stratum("review", flagged=True, posts=12, samples=(Sample(1.0, 12, 10),))
+    near = Stratum("allow-near", flagged=False, posts=30, samples=(Sample(0.1, 3, 1),))
+    failed, far = Stratum("failed", flagged=True, posts=0), Stratum("allow-far", flagged=False, posts=958)
+    found = model.live([review, failed, far, near])
+    for estimate in (found.recall, found.prevalence):
+        assert (estimate.value, estimate.reason) == (None, "nothing is decided in allow-far")
+    assert found.precision.value == pytest.approx(10 / 12)
+    found = model.live([review, Stratum("block", flagged=True, posts=9), near])
+    assert (found.precision.value, found.precision.reason) == (None, "nothing is decided in block")
+    assert found.recall.value == pytest.approx(10 / 20)
+    found = model.live([Stratum("review", flagged=True, posts=1), Stratum("allow-far", flagged=False, posts=1)])
+    assert [found.precision.reason, found.recall.reason] == [f"nothing is decided in {n}" for n in found.missing]
+
+
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
     found = model.live(
         [
@@ -157,6 +173,7 @@ def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
         ]
     )
     assert found.recall.value is None
-    assert found.recall.reason == "no allowed post was decided"
+    assert found.recall.reason == "nothing is decided in allow-far"
     assert found.precision.value == 0.5
     assert found.missing == ["allow-far"]
+    assert model.live(found.strata[:1]).recall.reason == "no allowed post was decided"
