@@ -86,7 +86,7 @@ class Console:
     def waiting(self, db: Connection, now: float) -> dict[str, tuple[int, float]]:
         """Returns number and oldest time of the items per queue; large numbers may be some seconds old."""
         at, found = self._counted
-        if now - at > RECOUNT_S or sum(count for count, _ in found.values()) < MANY:
+        if not 0 <= now - at <= RECOUNT_S or sum(count for count, _ in found.values()) < MANY:
             found = listing.waiting(db)
             self._counted = (now, found)
         return found

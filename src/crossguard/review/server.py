@@ -19,6 +19,7 @@ from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import listing, people, retention
+from crossguard.review.store.claims import GOLD
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
 from crossguard.review.store.schema import items
@@ -86,7 +87,7 @@ def first_start(console: Console, address: str, say: Callable[[str], None]) -> N
         for _ in take_file(console, RESOURCES / "demo" / "posts.jsonl", source=DEMO):
             pass
     with console.database.read() as db:
-        waiting = listing.waiting(db)
+        waiting = listing.waiting(db, GOLD)
     for name in sorted(waiting.keys() - set(console.settings.all_queues)):
         say(f"{waiting[name][0]:,} items wait in the queue '{name}', which this console lacks: add --queues {name}")
     if nobody:

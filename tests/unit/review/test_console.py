@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
 
 from crossguard.errors import ConfigError
 from crossguard.review.console import Console, kind_of, read_clauses
@@ -75,6 +77,15 @@ def test_clauses_come_from_the_labels_or_from_a_file(tmp_path: Path) -> None:
     file.write_text("clauses: []\n")
     with pytest.raises(ConfigError, match="clauses"):
         read_clauses(file)
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_count(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossguard.review.console.MANY", 0)
+    with console.database.read() as db:
+        assert console.waiting(db, NOW + 86_400) == {}
+    console.intake.take([submission("1")], NOW)
+    with console.database.read() as db:
+        assert console.waiting(db, NOW) == {"main": (1, NOW)}
 
 
 def test_without_a_model_bands_are_unknown(database: Database, settings: ReviewSettings) -> None:

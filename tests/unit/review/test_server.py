@@ -68,6 +68,9 @@ def test_what_waits_in_a_queue_that_the_console_lacks_is_told(database: Database
     )
     (told, _) = start(Console(settings, database))
     assert told == "1 items wait in the queue 'memes', which this console lacks: add --queues memes"
+    with database.write() as tx:
+        tx.execute(update(table).where(table.c.queue == "memes").values(kind="gold", state="gold"))
+    assert start(Console(settings, database))[0] == told, "golden items are for somebody, too"
 
 
 def test_content_is_deleted_in_time_while_the_console_runs(

@@ -65,7 +65,9 @@ def download(visit: Visit) -> Response:
 
 
 def _age(console: Console, now: float) -> float:
-    return now - console.measured[0] if console.measured else STALE_S
+    if console.measured is None or console.measured[0] > now:  # the clock was set back
+        return STALE_S
+    return now - console.measured[0]
 
 
 def _renew(console: Console, oldest_s: float) -> None:
@@ -125,15 +127,15 @@ def make_golden(visit: Visit) -> Response:
             raise ReviewError("Only a decided item whose content is still there can become a golden item.")
         if row.appeal_of is not None:  # by its id, neither who decided the post nor a golden item of it is found
             raise ReviewError(f"This is an appeal. Open item {row.appeal_of} and make a golden item of the post.")
-        done = golden.make(tx, row, _first_queue(tx, row), visit.now)
+        done = golden.make(tx, row, _first_queue(tx, row, visit.console.settings.all_queues), visit.now)
         log.record(tx, visit.now, visit.person.name, done, row.id)
     return visit.go(f"/items/{visit.item}")
 
 
-def _first_queue(tx: Connection, row: Any) -> str:
-    """Returns the queue in which people meet posts such as this one, before somebody escalates them."""
+def _first_queue(tx: Connection, row: Any, queues: Sequence[str]) -> str:
+    """Returns the queue of these in which people meet posts such as this one, before somebody escalates them."""
     been = [row.queue, *(vote.queue for vote in votes.of(tx, row.id) if vote.kind == votes.ESCALATE)]
-    return next((queue for queue in been if queue not in (APPEALS, ESCALATED)), MAIN)
+    return next((queue for queue in been if queue in queues and queue not in (APPEALS, ESCALATED)), MAIN)
 
 
 def read_log(visit: Visit) -> Response:

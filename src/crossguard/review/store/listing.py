@@ -67,10 +67,10 @@ _LISTED: Final = [
 ]  # fmt: skip
 
 
-def waiting(db: Connection) -> dict[str, tuple[int, float]]:
-    """Returns the number of open items per queue, and when the oldest was received."""
+def waiting(db: Connection, *more: str) -> dict[str, tuple[int, float]]:
+    """Returns the number of open items, and of those in these states, per queue, and when the oldest was received."""
     query = select(items.c.queue, func.count(), func.min(items.c.received_at))
-    rows = db.execute(query.where(items.c.state == OPEN).group_by(items.c.queue))
+    rows = db.execute(query.where(items.c.state.in_((OPEN, *more))).group_by(items.c.queue))
     return {queue: (count, oldest) for queue, count, oldest in rows}
 
 

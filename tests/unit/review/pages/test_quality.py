@@ -24,6 +24,7 @@ from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, deliveries, items, log, people, votes
+from crossguard.review.store.schema import DAY
 
 
 def test_the_quality_page_draws_false_positives_per_group(client: TestClient, console: Console) -> None:
@@ -71,6 +72,16 @@ def test_many_who_open_the_page_at_once_wait_for_one_measurement(
     with ThreadPoolExecutor(3) as pool:
         assert [answer.status_code for answer in pool.map(client.get, ["/quality"] * 3)] == [200] * 3
     assert len(times) == 1
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_figures(
+    client: TestClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client, console, role=Role.LEAD)
+    now = console.now()
+    monkeypatch.setattr(console, "measured", (now + 3 * DAY, quality.measure(console, now)))
+    console.intake.take([submission("1")], now)
+    assert "1 flagged post waits" in client.get("/quality").text
 
 
 @ON_BOTH
@@ -198,15 +209,22 @@ def test_a_lead_changes_nothing_in_queues_of_others(client: TestClient, console:
 @ON_BOTH
 @pytest.mark.parametrize(
     ("first", "escalated", "queue"),
-    [("de", False, "de"), ("de", True, "de"), ("escalated", False, "main"), ("escalated", True, "main")],
+    [
+        ("de", False, "de"),
+        ("de", True, "de"),
+        ("escalated", False, "main"),
+        ("escalated", True, "main"),
+        ("gone", False, "main"),  # the console was started without this queue, where nobody would be handed it
+    ],
 )
 def test_a_golden_item_is_for_those_who_read_such_posts(
     client: TestClient, console: Console, first: str, escalated: bool, queue: str
 ) -> None:
     token = log_in(client, console, role=Role.LEAD)
-    Intake(console.database, console.settings.model_copy(update={"queues": ("de",)})).take(
+    Intake(console.database, console.settings.model_copy(update={"queues": ("de", "gone")})).take(
         [submission("1", queue=first)], NOW
     )
+    console.settings = console.settings.model_copy(update={"queues": ("de",)})
     ben, cid = person(console.database, "Ben"), person(console.database, "Cid")
     if escalated:
         with console.database.write() as tx:
