@@ -16,6 +16,7 @@ from crossguard.records import Post
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install it with: apt-get install chromium")
 
+ARABIC, HEBREW = "صباح الخير! (نعم)", "שלום לכם, חברים!"
 HOSTILE = "</script><img src=x onerror=alert(1)> you are vermin"
 
 
@@ -24,6 +25,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     path = tmp_path_factory.mktemp("page") / "page.html"
     rows = [with_post(decision(f"{n:020}", n / 300), Post("", f"good morning {n}")) for n in range(120)]
     rows += [with_post(decision("bad", 0.9), Post("", HOSTILE, Image.new("RGB", (90, 60), "red"), "OTHER VERMIN"))]
+    rows += [with_post(decision("rtl", 0.1), Post("", ARABIC, Image.new("RGB", (90, 60)), HEBREW))]
     write_page([*rows, failed("broken")], path)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -43,7 +45,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def test_it_fits_a_phone_and_shows_more_on_the_way_down(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    assert page.locator("#count").inner_text() == "122 of 122 posts"
+    assert page.locator("#count").inner_text() == "123 of 123 posts"
     assert page.locator("li").count() < 122
     page.locator("#more").scroll_into_view_if_needed()
     page.locator("li").nth(50).wait_for(state="attached")
@@ -56,7 +58,7 @@ def test_it_sorts_and_filters(page: Page) -> None:
     assert page.locator("li").count() == 1
     page.select_option("[name=action]", "")
     page.fill("[name=find]", "morning 7")
-    assert page.locator("#count").inner_text() == "11 of 122 posts"
+    assert page.locator("#count").inner_text() == "11 of 123 posts"
     page.fill("[name=find]", "")
     page.fill("[name=from]", "0.5")
     assert page.locator("li").count() == 1
@@ -75,3 +77,13 @@ def test_words_and_images_are_hidden_until_asked_for(page: Page) -> None:
     assert "OTHER VERMIN" in post.inner_text()
     post.get_by_text("Hide text").click()
     assert "vermin" not in post.inner_text().lower()
+
+
+def test_text_that_runs_from_right_to_left_is_laid_out_so(page: Page) -> None:
+    page.fill("[name=find]", "الخير")
+    post = page.locator("li").first
+    assert "In the image: " + HEBREW in post.inner_text()
+    directions = "nodes => nodes.map(node => getComputedStyle(node).direction)"
+    assert post.locator(".text, .words").evaluate_all(directions) == ["rtl", "rtl"]
+    page.fill("[name=find]", "morning 7")
+    assert page.locator("li .text").first.evaluate("node => getComputedStyle(node).direction") == "ltr"

@@ -46,13 +46,13 @@ function postOf(row) {
   if (row.error) post.append(element("p", { className: "text" }, row.error));
   const texts = [["text", row.text, row.masked], ["words", row.words, row.masked_words]].filter(([, text]) => text);
   const shown = texts.map(([kind, text, masked]) => {
-    const node = element("p", { className: kind }, (kind === "words" ? "In the image: " : "") + (masked ?? text));
-    return [node, kind, text, masked];
+    const said = element(kind === "words" ? "bdi" : "p", { className: kind, dir: "auto" }, masked ?? text);
+    post.append(kind === "words" ? element("p", { className: "pictured" }, "In the image: ", said) : said);
+    return [said, text, masked];
   });
-  post.append(...shown.map(([node]) => node));
-  if (shown.some(([, , , masked]) => masked != null)) {
-    post.append(toggle("text", (open) => shown.forEach(([node, kind, text, masked]) => {
-      node.textContent = (kind === "words" ? "In the image: " : "") + (open ? text : masked ?? text);
+  if (shown.some(([, , masked]) => masked != null)) {
+    post.append(toggle("text", (open) => shown.forEach(([said, text, masked]) => {
+      said.textContent = open ? text : masked ?? text;
     })));
   }
   if (row.image) {

@@ -82,6 +82,12 @@ def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated_posts: 
     assert "&lt;i&gt;run" in page
 
 
+def test_posts_that_run_from_right_to_left_are_laid_out_so(tiny: Moderator, annotated_posts: Path) -> None:
+    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+    page = build_page(run, [Post(post.id, "צהריים טובים, חברים!") for post in scored.annotated.posts])
+    assert re.search(r'<details><summary dir="auto">צ[^<]*</summary><p dir="auto">צ', page)
+
+
 def test_posts_can_be_left_out(tiny: Moderator, annotated_posts: Path) -> None:
     run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
     assert 'class="post"' in build_page(run, scored.annotated.posts)
