@@ -226,6 +226,30 @@ def test_nothing_is_wider_than_a_phone(running: RunningConsole, visit: Visit) ->
     assert running.count(VOTES) == 1
 
 
+def test_long_names_and_addresses_are_no_wider_than_a_phone(running: ConsoleThread, visit: Visit) -> None:
+    running.stop()
+    long = {"labels": ("racist", "harassment_of_a_public_figure__x"), "actions": ("allow", "b" * 32)}
+    running.settings = running.settings.model_copy(update=long)
+    running.start()
+    running.fill(2, "these people should all go back", images=[f"https://example.org/{'x' * 300}"])
+    page = visit("Ada", Role.LEAD, viewport={"width": 360, "height": 740})
+    page.goto(f"{running.url}/queues/main")
+    page.click("button:has-text('Next item')")
+    item = item_of(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    rows = page.locator(".scores tbody tr, .answers thead tr")
+    assert max(rows.evaluate_all("all => all.map((row) => row.offsetHeight)")) < 40, "no short word or number is broken"
+    page.fill("#decide textarea", f"see https://example.org/{'why-quoting-is-not-endorsing-' * 4}?utm_source=x")
+    page.click(f"button.action.{'b' * 32}")
+    page.wait_for_selector("#undo")
+    page.goto(f"{running.url}/items/{item}")
+    assert page.locator("text=why-quoting").count() == 1
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    wide = "[...document.querySelectorAll('.card')].filter((card) => card.scrollWidth > card.clientWidth).length"
+    assert page.evaluate(wide) == 0
+
+
 def test_reading_and_deciding_without_javascript(running: RunningConsole, visit: Visit) -> None:
     running.fill(2)
     page = visit("Ann", java_script_enabled=False)
