@@ -65,7 +65,7 @@ def _curl(path: str, method: str, example: Any) -> str:
     line = f"curl -X {method.upper()} 'http://127.0.0.1:8080{path}'"
     if example is not None:
         line += f" \\\n  -H 'content-type: application/json' \\\n  -d '{json.dumps(example)}'"
-    return f"<pre>{escape(line)}</pre>"
+    return f"<pre tabindex='0'>{escape(line)}</pre>"
 
 
 def _form(path: str, method: str, example: Any) -> str:
@@ -90,4 +90,4 @@ def _link(schema: dict[str, Any]) -> str:
 
 def _schema(name: str, schema: dict[str, Any]) -> str:
     title, text = escape(name), escape(json.dumps(schema, indent=2))
-    return f"<details id='{title}'><summary><code>{title}</code></summary><pre>{text}</pre></details>"
+    return f"<details id='{title}'><summary><code>{title}</code></summary><pre tabindex='0'>{text}</pre></details>"

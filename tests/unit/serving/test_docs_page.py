@@ -71,4 +71,5 @@ def test_a_body_leads_to_its_schema_and_its_example_to_curl() -> None:
     assert "<a href='#Body'>Body</a>" in page
     assert "<details id='Body'>" in page
     assert "curl -X POST" in page
+    assert "<pre>" not in page, "what scrolls is scrolled by the keyboard, too"
     assert "-d &#x27;{&quot;text&quot;: &quot;a&quot;}&#x27;" in page
