@@ -36,29 +36,32 @@ def find(name: str | Path, revision: str | None = None) -> Path:
     # Absolute, because files are read when they are needed, perhaps from another working folder.
     expanded = os.path.expanduser(name)  # noqa: PTH111 - pathlib raises where nobody has that name
     folder = known.get(str(name)) or Path(expanded).absolute()
-    if name and _is_folder(folder):
+    is_hub_id = isinstance(name, str) and HUB_ID.match(name) is not None
+    if name and _is_folder(folder, or_closed=not is_hub_id):
         if revision is not None:
             raise ConfigError(
                 f"A revision is of a Hub repository, and the model '{name}' is in a folder. Leave it out."
             )
         return folder
-    if isinstance(name, str) and HUB_ID.match(name):
-        return _download(name, revision)
+    if is_hub_id:
+        return _download(str(name), revision)
     raise BundleError(
         f"Unknown model '{name}'.{suggest(str(name), known)} "
         "A folder with a bundle and a Hub id such as 'organisation/model' work too."
     )
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(path: Path, *, or_closed: bool) -> bool:
     """Whether this is a folder, and not a name that no folder could have.
 
     Raises:
-        BundleError: This process may not look.
+        BundleError: This process may not look, and it can be nothing `or_closed`.
     """
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except PermissionError as error:
+        if not or_closed:
+            return False
         raise BundleError(f"Cannot read the model '{path}': {error.strerror}.") from None
     except (OSError, ValueError):
         return False

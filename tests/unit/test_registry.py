@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx2
 import pytest
@@ -98,3 +99,17 @@ def test_a_folder_that_this_process_may_not_look_into_is_not_called_unknown(
     monkeypatch.setattr(Path, "stat", closed)
     with pytest.raises(BundleError, match=r"Cannot read the model '.*': Permission denied\.$"):
         find(tiny_bundle.folder)
+
+
+def test_a_hub_id_is_one_from_a_closed_working_folder_too(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path, **how: bool) -> os.stat_result:
+        if path == tmp_path / "a" / "b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return os.stat(path, **how)  # noqa: PTH116 - what is replaced
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "stat", closed)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", Mock(return_value=str(tiny_bundle.folder)))
+    assert find("a/b") == tiny_bundle.folder

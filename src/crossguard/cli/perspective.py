@@ -179,7 +179,7 @@ def _our_scores(
     if others:
         click.echo(
             f"Left out: {number_of(others, 'comment')} in a language that the model does not support. The service "
-            "refuses such comments.",
+            "refuses such comments unless a request names a language that it supports.",
             err=True,
         )
     return dict(zip(attributes, np.array(scores).T, strict=True))

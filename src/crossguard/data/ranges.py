@@ -15,7 +15,9 @@ from typing import Any, Final
 from crossguard.errors import StorageError, first_line
 
 BUFFER: Final = 1 << 20
-_PACKED_BUFFER: Final = 1 << 16
+_PACKED_BUFFER: Final = 1 << 18
+"""Of packed bytes, which may stand for hundreds each: to count the posts of a file, whole buffers are read."""
+_UNPACKED_BUFFER: Final = 1 << 16
 PACKED: Final = (".gz", ".zst")
 """Suffixes of what `decompressed` unpacks."""
 _ATTEMPTS: Final = 5
@@ -80,15 +82,15 @@ class Ranges(io.RawIOBase):
 
 def decompressed(file: Ranges, path: str) -> Any:
     """Returns the bytes behind `.gz` and `.zst`; those of the file for other names."""
-    plain = io.BufferedReader(file, BUFFER)
-    packed = path.lower()
-    if packed.endswith(".gz"):
+    name = path.lower()
+    plain = io.BufferedReader(file, _PACKED_BUFFER if name.endswith(PACKED) else BUFFER)
+    if name.endswith(".gz"):
         return gzip.GzipFile(fileobj=plain)
-    if packed.endswith(".zst"):
+    if name.endswith(".zst"):
         import pyarrow as pa
 
         # What stands before damage is read as far as the buffer allows.
-        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"), _PACKED_BUFFER)
+        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"), _UNPACKED_BUFFER)
     return plain
 
 

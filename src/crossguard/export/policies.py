@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,7 +82,8 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     runs = [_predictions(plan, run, labels, columns) for run in plan.runs]
     own, targets = (np.concatenate([run[name] for run in runs]).astype(np.float64) for name in ("logits", "targets"))
     truth = np.where(np.isnan(targets), np.nan, targets >= HALF)
-    names, posts = np.unique(np.concatenate([run["posts"] for run in runs]), return_inverse=True)
+    numbers: dict[str, int] = {}
+    posts = np.array([numbers.setdefault(post, len(numbers)) for run in plan.runs for post in _posts(run)])
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
     for i, name in enumerate(labels):
         try:
@@ -92,8 +93,8 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     return Policy(
         name=plan.name,
         version=version,
-        description=f"Thresholds by {plan.criterion} on {len(names)} posts that the model was not trained on."
-        + _caveats(plan, problems, sum(int(run["cut"].sum()) for run in runs)),
+        description=f"Thresholds by {plan.criterion} on {len(numbers)} posts that the model was not trained on."
+        + _caveats(plan, problems, len(np.unique(posts[np.concatenate([run["cut"] for run in runs])]))),
         label_scheme=plan.label_scheme,
         labels=rules,
         provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
@@ -121,7 +122,7 @@ def _caveats(plan: PolicyPlan, problems: Mapping[str, str], cut: int) -> str:
 def _predictions(
     plan: PolicyPlan, run: Path, labels: Sequence[str], columns: Sequence[int]
 ) -> dict[str, NDArray[np.generic]]:
-    """Returns what a run predicted for the labels, what was right, of which posts, and which texts it cut.
+    """Returns what a run predicted for the labels, what was right, and which texts it cut.
 
     Raises:
         ConfigError: The run is not finished, or is one of others.
@@ -130,8 +131,6 @@ def _predictions(
         own = Outputs.of_run(run)
         with np.load(run / PREDICTIONS) as file:
             stored = dict(file)
-        named = zip(unpack_texts(stored["sources"]), unpack_texts(stored["ids"]), strict=True)
-        stored["posts"] = np.array([f"{source}\n{id_}" for source, id_ in named])
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise ConfigError(f"{run} is no finished run of `crossguard train`: {error}") from None
     if own.labels != tuple(labels):
@@ -145,6 +144,13 @@ def _predictions(
             f"schemes: {', '.join(own.label_schemes)}."
         )
     return stored | {name: stored[name][:, list(columns)] for name in ("logits", "targets")}
+
+
+def _posts(run: Path) -> Iterator[str]:
+    """Yields what tells the posts of a finished run apart."""
+    with np.load(run / PREDICTIONS) as stored:
+        named = zip(unpack_texts(stored["sources"]), unpack_texts(stored["ids"]), strict=True)
+    return (f"{source}\n{id_}" for source, id_ in named)
 
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:

@@ -67,6 +67,12 @@ def test_posts_without_an_answer_and_blank_ones_need_no_score(tmp_path: Path, wo
     assert found.take(np.array([1, 2])).needless.tolist() == [True, False]
 
 
+def test_posts_of_a_table_without_any_column_of_them_are_not_taken_for_blank(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("id,racist\n1,1\n2,0\n3,\n")
+    assert read_annotated(path, ["racist"]).needless.tolist() == [False, False, True]
+
+
 def test_a_cell_that_is_no_answer_is_told_once_where_the_label_is_hateful(tmp_path: Path) -> None:
     table = tmp_path / "posts.csv"
     table.write_text("text,hateful\na,1\nb,often\n")

@@ -83,9 +83,11 @@ def test_a_post_that_several_runs_predicted_counts_as_one(tmp_path: Path, caplog
         with np.load(run / "predictions.npz") as stored:
             predicted = dict(stored)
         predicted["targets"][:, 1] = np.arange(200) < 4
+        predicted["cut"] = np.arange(200) < 7
         np.savez(run / "predictions.npz", **predicted)
     policy = fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
     assert "on 200 posts" in policy.description
+    assert "Only the beginning of 7 long texts was read." in policy.description
     assert policy.labels["b"].threshold == 0.5
     assert "Label 'b': 4 posts carry it and 196 do not" in caplog.text
 

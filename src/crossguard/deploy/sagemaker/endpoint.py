@@ -197,18 +197,31 @@ def _change(formation: Any, verb: Literal["Create", "Update"], name: str, templa
 
 
 def _change_or_restore(formation: Any, name: str, template: Template, before: Template) -> None:
-    """Updates an endpoint whose scaling was taken away for it; where that fails, the scaling comes back."""
+    """Updates an endpoint whose scaling was taken away for it; where that fails, the scaling comes back.
+
+    An update that may still go through, such as one that takes too long, is left to itself.
+    """
     try:
         _change(formation, "Update", name, template)
     except DeployError as error:
         try:
-            _change(formation, "Update", name, before)
+            if _holds(formation, name, unscaled(before)):
+                _change(formation, "Update", name, before)
         except DeployError as second:
             raise DeployError(
                 f"{error} And its scaling, which was taken away for the other instance type, could not be restored "
-                f"({second}): '{name}' has none until an update succeeds. Apply the file of before, or this one, again."
+                f"({second}): '{name}' may have none until an update succeeds. Apply the file of before, or this one, "
+                "again."
             ) from error
         raise
+
+
+def _holds(formation: Any, name: str, template: Template) -> bool:
+    """Whether a stack is what a template says, and not on its way to another one."""
+    if _stack(formation, name)["StackStatus"] not in SETTLED:
+        return False
+    now: object = send(formation, Request("GetTemplate", {"StackName": name}))["TemplateBody"]
+    return now == template
 
 
 def _require(formation: Any, stack: str, status: str) -> None:
