@@ -196,10 +196,17 @@ class JournaledOutput(FileOutput):
             with self._path.open("rb") as stream:
                 rows = (decision for decision, _ in self._rows.decode(stream))
                 self._kind.write_at_once(rows, self._names, self._target)
-            self._path.unlink()
+            self._remove_journal()
         except OSError as error:
             raise write_failure(self._name, error) from None
         self.close()
+
+    def _remove_journal(self) -> None:
+        try:
+            self._path.unlink()
+        except PermissionError:  # Windows removes no file that is open; elsewhere another run waits for its lock
+            self.close()
+            self._path.unlink()
 
 
 def journal_of(path: Path) -> Path:

@@ -341,7 +341,7 @@ class Storage:
         if self.is_local:
             try:
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
-                with file.open("rb") as written:
+                with file.open("r+b") as written:  # Windows synchronises nothing that is open for reading alone
                     os.fsync(written.fileno())
                 file.replace(target)
             except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # Posts whose words are lists for a moment.
 CHUNK: Final = 2048
+# Windows opens no temporary file by its name a second time.
+MAPPED: Final = sys.platform != "win32"
 COLUMNS: Final = ("id", "text", "image_text", "image", "source")
 
 
@@ -123,8 +126,10 @@ def gather(parts: Iterable[Examples]) -> Examples:
                 sink.write_table(part.posts.combine_chunks())
                 arrays.append(part.arrays)
         file.flush()
+        file.seek(0)
         # The file has no name after this, and goes when nothing maps it any more.
-        posts = pa.ipc.open_file(pa.memory_map(file.name)).read_all()
+        source = pa.memory_map(file.name) if MAPPED else pa.BufferReader(file.read())
+        posts = pa.ipc.open_file(source).read_all()
     return Examples(posts, *map(np.concatenate, zip(*arrays, strict=True)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,24 @@ def test_rows_reach_the_disk_while_the_run_goes_on(tmp_path: Path) -> None:
             output.write(decision(str(number)))
         assert 64 <= path.read_bytes().count(b"\n") <= 100
     assert path.read_bytes().count(b"\n") == 100
+
+
+def test_a_journal_goes_where_no_open_file_may_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
+        if str(path) in [os.readlink(link) for link in links if os.path.islink(link)]:  # noqa: PTH114, PTH115
+            raise PermissionError(errno.EACCES, "It is being used", str(path))
+        if path.exists() or not missing_ok:
+            os.unlink(path)  # noqa: PTH108 - what is replaced
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs /proc")
+    monkeypatch.setattr(Path, "unlink", unlink)
+    write(path := tmp_path / "out.parquet")
+    assert [row.id for row in read_decisions(path)] == [row.id for row in ROWS]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_journal_stands_beside_the_file(tmp_path: Path) -> None:

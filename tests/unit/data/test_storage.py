@@ -52,6 +52,18 @@ def test_a_file_is_put_at_once(tmp_path: Path) -> None:
     assert list((tmp_path / "out" / "_unfinished").iterdir()) == []
 
 
+def test_a_file_is_put_where_none_may_be_synchronised_that_is_open_for_reading_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(os, "fsync", lambda file: os.write(file, b""))
+    place = Storage(str(tmp_path / "out"))
+    with place.scratch() as scratch:
+        (scratch / "file").write_text("whole")
+        place.put("part", scratch / "file")
+    assert (tmp_path / "out" / "part").read_text() == "whole"
+
+
 def test_what_another_run_tidied_up_is_tried_again_and_told_from_a_refusal(tmp_path: Path) -> None:
     place = Storage(str(tmp_path))
 

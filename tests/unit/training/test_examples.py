@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.training.examples import Examples, HeldOut, folds
+from crossguard.training import examples as module
+from crossguard.training.examples import Examples, HeldOut, folds, gather
 from crossguard.training.recipe import Recipe
 from crossguard.training.sources import read_examples
 
@@ -26,6 +28,16 @@ def examples(*posts: tuple[str, Path | None]) -> Examples:
 def image(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_parts_are_gathered_whether_a_file_may_be_opened_twice_or_not(
+    mapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAPPED", mapped)
+    whole = gather([examples(("a", None), ("b", None)), examples(("c", None))])
+    assert whole.posts["text"].to_pylist() == ["a", "b", "c"]
+    assert whole.weights.shape == (3, 1)
 
 
 def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> None:
