@@ -186,7 +186,8 @@ def gather_settings(  # noqa: PLR0917
 
     Names of variables begin with `prefix`; `where` names the settings in an error where there is no file.
     """
-    found = read_yaml(file) if file is not None else {}
+    secret = not all(field.repr for field in model.model_fields.values())
+    found = read_yaml(file, quoted=not secret) if file is not None else {}
     variables = {name: prefix + name.upper() for name in model.model_fields}
     set_ = {name: variable for name, variable in variables.items() if variable in environment}
     found |= {name: environment[variable] for name, variable in set_.items()}

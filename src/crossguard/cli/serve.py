@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import click
@@ -52,6 +53,8 @@ def command(config: Path | None, **flags: str | None) -> None:
 
     Start with: crossguard serve, then open http://127.0.0.1:8080/docs
     """
+    if hasattr(signal, "SIGHUP"):  # a reload of what is only about to be read; the server takes it over
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = gather(flags, os.environ, config)
     with needs_extra("crossguard serve", "serve"):
         from crossguard.serving import logs, server

@@ -248,6 +248,7 @@ def _ends_early(image: Image.Image, header: Header, encoded: bytes) -> bool:
     end = encoded.find(b"\xff\xd9", last)
     if end < 0:
         return False
+    end = len(encoded[:end].rstrip(b"\xff"))  # before a marker, any number of these may fill up
     more = encoded[:end] + bytes(37 * i % 251 for i in range(1, 64)) + encoded[end:]
     with Image.open(io.BytesIO(encoded)) as before, Image.open(io.BytesIO(more)) as after:
         for small in (before, after):

@@ -151,7 +151,7 @@ def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:
     """
     if source.startswith(MISSING):
         return [(None, source.removeprefix(MISSING))]
-    if not source.startswith("data:"):
+    if not is_data_url(source):
         return [(None, "The image was sent as a link, which is not followed. Send it as a data: URL.")]
     try:
         frames = decode(source, size_hint=max(IMAGE_SIZE), frames=FRAMES)

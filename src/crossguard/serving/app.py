@@ -5,6 +5,7 @@ That is an id, safe headers, one line of log, metrics, and an answer even to our
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import re
@@ -26,8 +27,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crossguard.serving import logs
 from crossguard.serving.call import Call, Exchange
 from crossguard.serving.docs_page import docs_page
-from crossguard.serving.endpoints import Family, HttpEndpoint, error_response
-from crossguard.serving.errors import ClientDisconnected, MethodNotAllowed, NotFound
+from crossguard.serving.endpoints import DEADLINE, Family, HttpEndpoint, error_response
+from crossguard.serving.errors import ClientDisconnected, DeadlineExceeded, MethodNotAllowed, NotFound
 from crossguard.serving.interfaces import ENDPOINTS, perspective, score
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.openapi import openapi_document
@@ -141,8 +142,7 @@ class RequestEnvelope:
                 told = {"code": "internal_error", "message": "The service failed.", "request_id": exchange.request_id}
                 await as_json({"error": told}, FAILED)(scope, receive, send_wrapped)
         finally:
-            # One without an answer was cancelled, with the batch that it is a part of.
-            self._note(scope, exchange, status or ClientDisconnected.status, time.perf_counter() - begun)
+            self._note(scope, exchange, status or _cancelled(scope), time.perf_counter() - begun)
 
     def _add_headers(self, message: Message, exchange: Exchange) -> None:
         headers = message["headers"]
@@ -166,6 +166,14 @@ class RequestEnvelope:
             posts=exchange.posts,
             **{name: value for name in ("caller", "code") if (value := getattr(exchange, name))},
         )
+
+
+def _cancelled(scope: Scope) -> int:
+    """Returns the status of a request without an answer: a part of a batch ends with it, any other with the service."""
+    if DEADLINE not in scope:
+        return FAILED
+    late = asyncio.get_running_loop().time() >= scope[DEADLINE]
+    return DeadlineExceeded.status if late else ClientDisconnected.status
 
 
 def _request_id(scope: Scope) -> str:

@@ -18,12 +18,14 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from starlette.requests import Request
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
+from crossguard.errors import ConfigError
 from crossguard.listening import network_of
 
 TOKEN_BYTES = 32
 BEGIN: Final = "cg-"
 """Begins each key, so that one is known wherever it turns up."""
 WHOLE_KEY: Final = re.compile(r"cg-[\w-]{43}")
+MOST_OF_A_KEY: Final = re.compile(r"cg-[\w-]{20,}")
 ANONYMOUS = "anonymous"  # the caller where no keys are in use
 # Of "foo" and "bar", which the documentation gave as examples: whoever copied one has a key that anybody can guess.
 GUESSED = (
@@ -82,7 +84,12 @@ class KeyFile(StrictModel):
 
 def read_keys(path: Path | None) -> dict[str, KeyEntry]:
     """Returns the entries of a key file by the name of the caller; without a file there are none."""
-    return parse(KeyFile, read_yaml(path, quoted=False), str(path)).keys if path is not None else {}
+    if path is None:
+        return {}
+    try:
+        return parse(KeyFile, read_yaml(path, quoted=False), str(path)).keys
+    except ConfigError as error:  # names a key that stands where a name or a setting does
+        raise ConfigError(MOST_OF_A_KEY.sub(f"{BEGIN}...", str(error))) from None
 
 
 def identify(keys: Mapping[str, KeyEntry], token: str) -> str | None:

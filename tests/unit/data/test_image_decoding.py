@@ -111,6 +111,7 @@ class TestBadInput:
             Image.new(mode, (100, 75), (128,) * len(mode) if mode != "L" else 128), "JPEG", progressive=progressive
         )
         assert decode(data)[0].size == (100, 75)
+        assert decode(data[:-2] + b"\xff\xff\xff\xd9")[0].size == (100, 75), "bytes that fill up before a marker"
         assert decode(data + b"trailing \xff\xd9")[0].size == (100, 75)
 
     @pytest.mark.parametrize("progressive", [True, False])

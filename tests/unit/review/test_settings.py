@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -35,6 +37,14 @@ def test_a_secret_that_does_not_fit_is_not_shown(given: dict[str, object]) -> No
         gather(given, {}, None)
     (secret,) = given.values()
     assert str(secret) not in str(failure.value)
+
+
+@pytest.mark.parametrize("line", ['webhook_secret: "SECRET', "webhook_secret: SECRET: SECRET"])
+def test_an_error_in_the_file_shows_no_line_of_it(line: str, tmp_path: Path) -> None:
+    (file := tmp_path / "review.yaml").write_text(f"port: 8081\n{line}\n")
+    with pytest.raises(ConfigError, match=r"review\.yaml") as failure:
+        gather({}, {}, file)
+    assert "SECRET" not in str(failure.value)
 
 
 def test_a_misspelt_variable_is_told() -> None:

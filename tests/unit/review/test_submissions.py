@@ -100,6 +100,7 @@ def test_images_are_encoded_again_and_never_fetched() -> None:
     Image.new("RGB", (3000, 1000), (200, 30, 30)).save(buffer, "PNG")
     url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     ((jpeg, problem),) = as_jpeg(url)
+    assert as_jpeg(url.replace("data:", "Data:", 1)) == [(jpeg, problem)]
     assert jpeg is not None
     assert problem == ""
     with Image.open(io.BytesIO(jpeg)) as image:

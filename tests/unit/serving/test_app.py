@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from crossguard.bundle import Bundle
 from crossguard.moderator import Moderator
 from crossguard.serving import logs
 from crossguard.serving.app import HEADERS, RequestEnvelope, create_app
+from crossguard.serving.endpoints import DEADLINE
 from crossguard.serving.interfaces import ENDPOINTS
 from crossguard.serving.service import Service
 
@@ -197,7 +200,10 @@ def test_requests_are_counted_by_interface_and_status(service: Service) -> None:
     assert found("crossguard_request_seconds_count", {"interface": "crossguard"}) == 1
 
 
-def run(app: Any, service: Service, kind: str = "http") -> list[Message]:
+NO_MORE: Mapping[str, float] = {}
+
+
+def run(app: Any, service: Service, kind: str = "http", more: Mapping[str, float] = NO_MORE) -> list[Message]:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -206,9 +212,8 @@ def run(app: Any, service: Service, kind: str = "http") -> list[Message]:
     async def receive() -> Message:
         raise AssertionError
 
-    asyncio.run(
-        RequestEnvelope(app, service)({"type": kind, "method": "GET", "path": "/", "headers": []}, receive, send)
-    )
+    scope = {"type": kind, "method": "GET", "path": "/", "headers": [], **more}
+    asyncio.run(RequestEnvelope(app, service)(scope, receive, send))
     return sent
 
 
@@ -232,13 +237,18 @@ def test_one_that_fails_after_it_began_to_answer_is_not_answered_twice(service: 
     assert events[-1][2]["status"] == 200
 
 
-def test_one_that_is_cancelled_is_noted_as_one_for_which_nobody_waits(service: Service, events: Events) -> None:
+@pytest.mark.parametrize(("batch", "status"), [({}, 500), ({DEADLINE: 0.0}, 504), ({DEADLINE: inf}, 499)])
+def test_one_that_is_cancelled_is_noted_with_who_ended_it(
+    batch: dict[str, float], status: int, service: Service, events: Events
+) -> None:
+    """The service itself, the time of its batch, or the client of that."""
+
     async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        run(cancelled, service)
-    assert events[-1][2]["status"] == 499
+        run(cancelled, service, more=batch)
+    assert events[-1][2]["status"] == status
 
 
 def test_what_is_no_request_is_passed_on_as_it_is(service: Service) -> None:

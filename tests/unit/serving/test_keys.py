@@ -81,6 +81,25 @@ def test_no_error_shows_a_key(content: str, key: str, tmp_path: Path) -> None:
     assert key[:20] not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}: forum",
+        "keys: {{forum: {{{}}}}}",
+        "keys: {{forum: {{{}: x}}}}",
+        "keys: {{forum: *{}}}",
+        "keys: {{forum: !{} x}}",
+        "keys: {{{0}: {{}}, {0}: {{}}}}",
+    ],
+)
+def test_no_error_names_a_key_of_ours_where_something_else_belongs(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(content.format(KEY))
+    with pytest.raises(ConfigError) as failure:
+        read_keys(file)
+    assert KEY[:20] not in str(failure.value)
+
+
 @pytest.mark.parametrize("content", ["keys: {{forum: {{sha256: '{}'}}}}", "keys: {{forum: {}}}"])
 def test_a_key_in_the_place_of_its_hash_is_told(content: str, tmp_path: Path) -> None:
     file = tmp_path / "keys.yaml"

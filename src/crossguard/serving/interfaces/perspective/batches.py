@@ -30,6 +30,8 @@ MAX_CALLS: Final = 1000
 AT_ONCE: Final = 64
 RESERVE: Final = 0.1
 """Share of a batch's time in which no request of it is computed any more, so that those in time are answered."""
+LEAST_RESERVE_S: Final = 1.0
+"""Seconds that a thousand requests take at least to be refused; of a short time, half is for answers all the same."""
 PATHS: Final = frozenset({"/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore"})
 BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 ORIGIN: Final = re.compile(r"^https?://[^/?]*")
@@ -119,7 +121,7 @@ async def _ask(call: Call, inner: Inner) -> list[Message]:
         "raw_path": raw.encode(),
         "query_string": query.encode(),
         "headers": inner.headers,
-        DEADLINE: call.deadline - RESERVE * call.settings.request_timeout_s,
+        DEADLINE: call.deadline - _reserve(call.settings.request_timeout_s),
     }
     unread: list[Message] = [{"type": "http.request", "body": inner.body, "more_body": False}]
     sent: list[Message] = []
@@ -136,6 +138,10 @@ async def _ask(call: Call, inner: Inner) -> list[Message]:
 
     await call.request.app(scope, receive, send)
     return sent
+
+
+def _reserve(seconds: float) -> float:
+    return min(max(RESERVE * seconds, LEAST_RESERVE_S), seconds / 2)
 
 
 def _part(name: str, start: Message, *rest: Message) -> bytes:
