@@ -12,7 +12,7 @@ from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import arrivals
-from crossguard.review.store.counting import FeedPost, count_feed
+from crossguard.review.store.counting import FeedPost, count_feed, scored_by
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO, ROUTED
 from crossguard.review.store.schema import DAY, HOUR
@@ -26,7 +26,9 @@ _KEPT: Final = DecisionRecord.model_fields.keys() - {"input", "digest"}
 """Of a record of scoring; not what the caller's row held beside the post, or put into the record, which is theirs to
 erase; nor that by which whoever guesses an erased text would know that they are right."""
 AUDITED: Final = ("allow-far", "allow-near")
-FLAGGED: Final = ("review", "block", "failed")
+FAILED: Final = "failed"
+"""Stratum of posts that could not be scored; people see them all, though no policy flagged them."""
+FLAGGED: Final = ("review", "block", FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,19 @@ class Intake:
         authors = {(post.source, post.id): post.author for post, _ in reversed(checked) if post.author is not None}
         feed = [
             FeedPost(
-                post.source, post.id, stratum_of(decision), post.text, post.image_text, self._inclusion(post, decision)
+                post.source,
+                post.id,
+                stratum_of(decision),
+                post.text,
+                post.image_text,
+                self._inclusion(post, decision),
+                scored_by(post.decision),
             )
             for post, decision in checked
             if _of_feed(post)
         ]
         with self._database.write() as tx:
-            made, edited = arrivals.put(tx, new, authors, feed)
+            made, edited = arrivals.put(tx, new, authors, feed, day=int(now // DAY))
             count_feed(tx, int(now // DAY), feed)
         return Received(made, len(new) - made, len(checked) - len(new), edited)
 
@@ -169,11 +177,15 @@ def _of_feed(post: Submission) -> bool:
 def stratum_of(decision: Decision | None) -> str:
     """Returns the stratum of the feed that a post belongs to; what is sampled is sampled within strata."""
     if decision is None:
-        return "failed"
-    if decision.action is not Action.ALLOW:
-        return str(decision.action)
-    near = any(label.score >= _NEAR * label.threshold for label in decision.labels.values())
-    return "allow-near" if near else "allow-far"
+        return FAILED
+    return stratum_named(str(decision.action), ((found.score, found.threshold) for found in decision.labels.values()))
+
+
+def stratum_named(action: str, labels: Iterable[tuple[float, float]]) -> str:
+    """Returns the stratum of a post with this action, and with these scores and thresholds."""
+    if action != Action.ALLOW:
+        return action
+    return "allow-near" if any(score >= _NEAR * threshold for score, threshold in labels) else "allow-far"
 
 
 def uniform(purpose: str, source: str, id_: str) -> float:

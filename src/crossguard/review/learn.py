@@ -73,7 +73,15 @@ def learn(db: Connection, criterion: Criterion, policy: Policy | None = None) ->
         InputError: No label has enough items, or none can meet the criterion.
     """
     used, notes = of_one_policy(decided(db, newest=None), policy)
-    proposals, more = propose(used, strata(db, used[0].model), criterion)
+    if moved := sum(item.moved for item in used):
+        notes.append(
+            f"{moved:,} of these items were scored again under another policy and count as what that one made of them, "
+            "so the recall below is too high: learn with the policy that scores the feed now."
+        )
+    try:
+        proposals, more = propose(used, strata(db, used[0].model), criterion)
+    except InputError as error:
+        raise InputError(" ".join([str(error), *notes])) from None
     return proposals, [*notes, *more]
 
 

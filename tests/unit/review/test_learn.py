@@ -124,6 +124,33 @@ def test_recall_is_that_of_the_posts_that_the_policy_scored(
         assert (found.precision[0].value, found.recall[0].value) == pytest.approx((10 / 20, 10 / 110))
 
 
+def test_items_that_another_policy_has_moved_are_told(
+    everything: ReviewSettings, database: Database, ann: Person
+) -> None:
+    """A sampled post stands for itself alone once another policy flags all of its kind, so recall is too high."""
+    intake = Console(everything, database).intake
+    for policy, allowed in (("old", 0.02), ("new", 0.7)):
+        records = [decision(str(n), 0.7 if n % 2 else allowed) | {"policy": policy} for n in range(1, 41)]
+        intake.take([submission(record["id"], decision=record) for record in records], NOW)
+    for item in range(1, 41):
+        cast(database, item, ann, BLOCK if item % 4 < 2 else ALLOW)
+    with database.read() as db:
+        _, notes = learn(db, Criterion("f1"), named("old"))
+    assert notes[0].startswith("20 of these items were scored again under another policy")
+
+
+def test_a_policy_that_scored_too_little_yet_says_what_was_left_out(
+    everything: ReviewSettings, database: Database, ann: Person
+) -> None:
+    intake = Console(everything, database).intake
+    records = [decision(str(n), 0.7) | {"policy": "new" if n < 4 else "old"} for n in range(1, 41)]
+    intake.take([submission(record["id"], decision=record) for record in records], NOW)
+    for item in range(1, 41):
+        cast(database, item, ann, BLOCK if item % 2 else ALLOW)
+    with database.read() as db, pytest.raises(InputError, match=r"among 3\. Decide more\. 37 items were scored by an"):
+        learn(db, Criterion("f1"), named("new"))
+
+
 def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> None:
     """A policy may ask for less of a post with text and image; people draw another line there."""
     old, path = tmp_path / "old.yaml", tmp_path / "learnt.yaml"

@@ -56,7 +56,7 @@ def test_a_hash_that_the_documentation_once_showed_is_refused(word: str, tmp_pat
         read_keys(file)
 
 
-KEY = new_key()
+KEY = f"cg-{'aB3_-' * 8}xYz"  # as `new_key` makes it; the same in all processes, as it is part of the names of tests
 
 
 @pytest.mark.parametrize("key", [KEY, "b0c1" * 16 + "x"])

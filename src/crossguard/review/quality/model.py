@@ -22,11 +22,14 @@ from crossguard.errors import CrossguardError
 from crossguard.evaluation.audit.identities import members
 from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
+from crossguard.review.intake import FAILED
 from crossguard.review.quality.reading import Decided, Stratum
 from crossguard.review.resolution import MAJORITY
 
 Floats = NDArray[np.float64]
 LEAST_PER_GROUP: Final = 5
+LEAST_PART: Final = 0.01
+"""Of the flagged or of the allowed posts: a stratum without a decision may be as small, such as one erased post."""
 DRAWS: Final = 4000
 _JEFFREYS: Final = 0.5
 _LEAST: Final = 1e-9
@@ -53,11 +56,17 @@ def live(strata: Sequence[Stratum]) -> Live:
     """
     missing = [stratum for stratum in strata if stratum.posts and not stratum.checked]
     recall, precision, prevalence = _estimates(strata)
-    if allowed := [stratum.name for stratum in missing if not stratum.flagged]:  # often most of the feed
+    if allowed := _that_matter([stratum for stratum in strata if not stratum.flagged]):  # often most of the feed
         recall = prevalence = _nothing_in(allowed)
-    if flagged := [stratum.name for stratum in missing if stratum.flagged]:
+    if flagged := _that_matter([stratum for stratum in strata if stratum.flagged and stratum.name != FAILED]):
         precision = _nothing_in(flagged)
     return Live(recall, precision, prevalence, strata, [stratum.name for stratum in missing])
+
+
+def _that_matter(strata: Sequence[Stratum]) -> list[str]:
+    """Returns the strata in which nothing is decided and that hold a part of these posts that counts."""
+    least = LEAST_PART * sum(stratum.posts for stratum in strata)
+    return [stratum.name for stratum in strata if not stratum.checked and stratum.posts > least]
 
 
 def _nothing_in(strata: Sequence[str]) -> Estimate:

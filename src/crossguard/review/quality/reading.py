@@ -15,9 +15,10 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, sel
 from crossguard.decision.policy import Kind
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import kind_of
-from crossguard.review.intake import AUDITED, FLAGGED
+from crossguard.review.intake import AUDITED, FLAGGED, stratum_named
 from crossguard.review.resolution import MAJORITY, TIE_BREAK, Answer
 from crossguard.review.store.claims import DECIDED, FEED, OPEN
+from crossguard.review.store.counting import SCORED_BY
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import DAY, HOUR, feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
@@ -29,7 +30,6 @@ AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0),
 
 Model: TypeAlias = tuple[str, str, str, str]
 """Name and version of a model and of the policy under which it scored."""
-_MODEL: Final = ("model", "model_version", "policy", "policy_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Decided:
     model: Model
     item: int
     kind: Kind
+    moved: bool = False  # whether another policy has put it into another stratum than its own did
 
     @property
     def hateful(self) -> bool:
@@ -100,9 +101,11 @@ def _decided_of_feed(db: Connection) -> tuple[ColumnElement[bool], ...]:
 def _decided(row: Any) -> Decided:
     record = row.decision
     scores = {name: (found["score"], found["threshold"], found["flagged"]) for name, found in record["labels"].items()}
-    name, version, policy, policy_version = (record[key] for key in _MODEL)
+    name, version, policy, policy_version = (record[key] for key in SCORED_BY)
     model = (name, version, policy, policy_version)
-    return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id, kind_of(record))
+    came_as = stratum_named(record["action"], ((score, threshold) for score, threshold, _ in scores.values()))
+    truth, kind = row.outcome["labels"], kind_of(record)
+    return Decided(row.text, row.stratum, row.inclusion, truth, scores, model, row.id, kind, came_as != row.stratum)
 
 
 def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
@@ -141,7 +144,7 @@ def _stands_for(samples: Sequence[Sample]) -> int:
 
 
 def _scored_by(model: Model) -> ColumnElement[bool]:
-    named = zip(_MODEL, model, strict=True)
+    named = zip(SCORED_BY, model, strict=True)
     return and_(*(items.c.decision[key].as_string() == value for key, value in named))
 
 

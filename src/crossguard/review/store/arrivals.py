@@ -15,7 +15,7 @@ from crossguard.likeness import Likeness
 from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
-from crossguard.review.store.counting import FeedPost, items_of
+from crossguard.review.store.counting import FeedPost, items_of, known, scored_by
 from crossguard.review.store.database import POSTS, insert, take_turns
 from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, under_id
 from crossguard.review.store.likenesses import Content, contents_of
@@ -74,17 +74,18 @@ def put(
     sent: Sequence[NewItem],
     authors: Mapping[tuple[str, str], str] = _NOBODY,
     came: Sequence[FeedPost] = (),
+    day: int = 0,
 ) -> tuple[int, list[str]]:
     """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
-    What a source had sent before is left as it is, but for its stratum, as which the policy takes it by now, its
-    inclusion, which grows where more of such posts are taken by now, and its author where nobody named one; another
+    What a source had sent before is left as it is, but for its stratum, as which another policy takes it by now, its
+    inclusion, which grows where that one has more of such posts taken, and its author where nobody named one; another
     report on a known post is added to it. A post that has another text or other images by now is an item again, and all
     that was there of its earlier version gets a number behind the id. `authors`, by source and id, and what `came` of
-    the feed may be those of further posts, which nobody needs to see now.
+    the feed on a day (since 1970) may be those of further posts, which nobody needs to see now.
     """
     _wait_for_others(tx, sent)
-    named, moved = _named_by_now(tx, authors), _moved(tx, came)
+    named, moved = _named_by_now(tx, authors), _moved(tx, came, day)
     names = named.keys() | moved.keys()
     if names and not sent:
         lock(tx, *_among(names))
@@ -130,12 +131,18 @@ def _name_authors(tx: Connection, named: Mapping[tuple[str, str], str]) -> None:
         tx.execute(update(items).where(*under_id(*name), *_OF_NOBODY).values(author=author))
 
 
-def _moved(tx: Connection, came: Sequence[FeedPost]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Returns what changes of items whose posts are of another stratum by now, or more likely to be taken."""
+def _moved(tx: Connection, came: Sequence[FeedPost], day: int) -> dict[tuple[str, str], dict[str, Any]]:
+    """Returns what changes of items that are more likely to be taken by now, or that another policy puts elsewhere.
+
+    Where the same one does, such a post has another image. Nor is one moved whose number in the feed could not follow.
+    """
+    stored = items_of(tx, came)
+    elsewhere = [post for post, row in stored.items() if post.stratum != row.stratum]
+    follow = known(tx, day, [post for post in elsewhere if post.scored_by != scored_by(stored[post].decision)])
     return {
         post.name: {"stratum": post.stratum, "inclusion": max(post.inclusion, row.inclusion)}
-        for post, row in items_of(tx, came).items()
-        if post.stratum != row.stratum or post.inclusion > row.inclusion
+        for post, row in stored.items()
+        if post in follow or (post.stratum == row.stratum and post.inclusion > row.inclusion)
     }
 
 

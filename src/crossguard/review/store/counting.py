@@ -17,9 +17,11 @@ from crossguard.review.store.schema import SUM, counted, feed, items
 
 REMEMBERED: Final = 30
 """Days for which a post that came is known; one that is sent again after these counts again."""
+SCORED_BY: Final = ("model", "model_version", "policy", "policy_version")
 _CHANGE: Final = update(counted).where(counted.c.post == bindparam("key"))
 _STORED: Final = select(
-    *(items.c[name] for name in ("source", "external", "stratum", "inclusion", "text", "image_text", "erased_at"))
+    *(items.c[name] for name in ("source", "external", "stratum", "inclusion", "text", "image_text", "erased_at")),
+    items.c.decision,
 ).where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.external.in_(bindparam("externals", expanding=True)),
@@ -37,6 +39,7 @@ class FeedPost(NamedTuple):
     text: str = ""
     image_text: str = ""
     inclusion: float = 1.0  # probability of being taken into the console
+    scored_by: tuple[Any, ...] = ()  # model, policy and their versions
 
     @property
     def name(self) -> tuple[str, str]:
@@ -153,6 +156,20 @@ def items_of(db: Connection, posts: Sequence[FeedPost]) -> dict[FeedPost, Any]:
         ):
             found[post] = row
     return found
+
+
+def scored_by(record: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Returns model, policy and their versions in a record of scoring; nothing where there is none."""
+    return tuple(record.get(name) for name in SCORED_BY) if record else ()
+
+
+def known(tx: Connection, day: int, posts: Collection[FeedPost]) -> set[FeedPost]:
+    """Returns those posts of which it is known as what they count, so that they can count as something else."""
+    if not posts:
+        return set()
+    wanted = (counted.c.post.in_([post.key for post in posts]), counted.c.stratum.is_not(None))
+    there = set(tx.execute(select(counted.c.post).where(*wanted, counted.c.day >= day - REMEMBERED)).scalars())
+    return {post for post in posts if post.key in there}
 
 
 def forget_words(tx: Connection, names: Collection[tuple[str, str]]) -> None:

@@ -165,6 +165,16 @@ def test_figures_are_unknown_while_nothing_is_decided_in_most_of_what_they_are_a
     assert [found.precision.reason, found.recall.reason] == [f"nothing is decided in {n}" for n in found.missing]
 
 
+def test_what_nobody_can_decide_withdraws_no_figure() -> None:
+    """One post whose author was erased, or that could not be scored, withdrew them for good."""
+    review = Stratum("review", flagged=True, posts=200, samples=(Sample(1.0, 200, 160),))
+    far = Stratum("allow-far", flagged=False, posts=1000, samples=(Sample(0.1, 100, 1),))
+    undecided = (Stratum("failed", flagged=True, posts=300), Stratum("block", flagged=True, posts=1))
+    found = model.live([review, far, *undecided, Stratum("allow-near", flagged=False, posts=9)])
+    assert None not in {found.precision.value, found.recall.value, found.prevalence.value}
+    assert found.missing == ["failed", "block", "allow-near"]
+
+
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
     found = model.live(
         [

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from sqlalchemy import func, select, update
-from tests.support.review import submission
+from tests.support.review import decision, submission
 from tests.unit.review.conftest import NOW, row
 
 from crossguard.review.console import Console
@@ -108,7 +108,8 @@ def test_posts_that_come_again_under_another_policy_are_measured_as_what_it_says
         return 0.7 if score >= flagged[policy] else 0.3 if score >= flagged[policy] / 2 else 0.02
 
     for day, policy in enumerate(policies):
-        sent = [submission(str(n), f"words {n:b}", asked(policy, score)) for n, score in enumerate(scores)]
+        records = [decision(str(n), asked(policy, score)) | {"policy": policy} for n, score in enumerate(scores)]
+        sent = [submission(str(n), f"words {n:b}", decision=record) for n, record in enumerate(records)]
         intake.take(sent, NOW + day * DAY)
     with database.write() as tx:
         taken = tx.execute(select(items.c.id, items.c.external)).all()
@@ -129,6 +130,27 @@ def test_posts_that_come_again_under_another_policy_are_measured_as_what_it_says
     assert found.recall.high is not None
     truth = expected[0.7] / sum(score >= 0.4 for score in scores)
     assert found.recall.low <= truth <= found.recall.high
+
+
+def test_another_image_under_the_same_policy_moves_no_item(console: Console, database: Database) -> None:
+    """The next version may be allowed and not sampled: the hateful one that was flagged counted as missed."""
+    console.intake.take([submission("1", "words", 0.7)], NOW)
+    console.intake.take([submission("1", "words", 0.02)], NOW)
+    assert (row(database, 1).stratum, row(database, 1).inclusion) == ("review", 1.0)
+    assert numbers(database) == {"review": 1}
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_no_item_moves_whose_number_cannot_follow(console: Console, database: Database, forgotten: bool) -> None:
+    """One that came before it was remembered as what, or more than a month ago."""
+    console.intake.take([submission("1", "words", 0.7)], NOW)
+    if not forgotten:
+        with database.write() as tx:
+            tx.execute(update(counted).values(stratum=None, counted_on=None))
+    later = NOW + (REMEMBERED + 2) * DAY if forgotten else NOW
+    console.intake.take([submission("1", "words", decision=decision("1", 0.02) | {"policy": "new"})], later)
+    assert row(database, 1).stratum == "review"
+    assert numbers(database) == ({"review": 1, "allow-far": 1} if forgotten else {"review": 1})
 
 
 def test_an_item_of_an_earlier_text_says_nothing_of_the_stratum_of_the_next(
