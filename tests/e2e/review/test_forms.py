@@ -72,35 +72,36 @@ def log_in_again(page: Page, running: RunningConsole) -> None:
     page.wait_for_selector("h1:has-text('Queues')")
 
 
-def hold(page: Page, address: str) -> list[Route]:
-    """Returns the requests to an address that come from now on; they wait for an answer."""
-    held: list[Route] = []
-
-    def keep(route: Route) -> None:
-        held.append(route)
-
-    page.route(address, keep)
-    return held
+# The next answer is sent when the test calls `release`, or its sending ends as the page's patience does.
+HELD = """
+own = window.fetch;
+window.fetch = (url, how) => new Promise((done, fail) => {
+  window.fetch = own;
+  release = () => done(own(url, how));
+  how.signal.addEventListener("abort", () => fail(how.signal.reason));
+});
+0"""
+IMPATIENT = "AbortSignal.timeout = ((own) => () => own(200))(AbortSignal.timeout.bind(AbortSignal)); 0"
 
 
 def test_a_slow_answer_says_that_it_waits(running: RunningConsole, visit: Visit) -> None:
     page = at_first_item(running, visit, 1)
-    held = hold(page, "**/vote*")
+    page.evaluate(HELD)
     page.keyboard.press("a")
     page.wait_for_selector("#notice:has-text('The server has not answered yet. Your answer is kept')")
     assert running.count(VOTES) == 0
-    held[0].continue_()
+    page.evaluate("release(); 0")
     page.wait_for_url("**/queues/main*")
     assert running.count(VOTES) == 1
 
 
 def test_an_answer_that_nobody_answers_is_sent_again(running: RunningConsole, visit: Visit) -> None:
     page = at_first_item(running, visit, 1)
-    page.evaluate("own = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = () => own(200); 0")
-    page.route("**/vote*", lambda _: None, times=1)
+    page.evaluate(HELD)
+    page.evaluate(IMPATIENT)
     page.keyboard.press("a")
     page.wait_for_selector("#notice:has-text('The server cannot be reached. Your answer is kept')")
-    page.evaluate("AbortSignal.timeout = () => own(60_000); 0")
+    page.evaluate("AbortSignal.timeout = () => new AbortController().signal; 0")
     page.wait_for_url("**/queues/main*")
     assert running.count(VOTES) == 1
 
@@ -118,7 +119,12 @@ def test_an_explanation_that_fails_says_why(running: ConsoleThread, visit: Visit
     running.settings = running.settings.model_copy(update={"model": "compact"})
     running.start()
     page = at_first_item(running, visit, 1)
-    held = hold(page, "**/explanation")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/explanation", hold)
     page.keyboard.press("x")
     page.wait_for_selector("#explanation:has-text('The post is scored again without each of its words.')")
     while not held:
