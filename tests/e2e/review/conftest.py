@@ -197,9 +197,13 @@ def item_of(page: Page) -> int:
     return int(page.url.split("/items/")[1].split("?")[0])
 
 
-def at_first_item(running: RunningConsole, visit: Visit, items: int) -> Page:
+def at_first_item(
+    running: RunningConsole, visit: Visit, items: int, before: Callable[[Page], object] = lambda _: None
+) -> Page:
+    """Returns the page of the first item; what is to catch requests is set up `before` it is opened."""
     running.fill(items)
     page = visit("Ann")
+    before(page)
     page.goto(f"{running.url}/queues/main")
     page.keyboard.press("n")
     item_of(page)

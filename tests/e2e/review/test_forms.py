@@ -118,13 +118,12 @@ def test_an_explanation_that_fails_says_why(running: ConsoleThread, visit: Visit
     running.stop()
     running.settings = running.settings.model_copy(update={"model": "compact"})
     running.start()
-    page = at_first_item(running, visit, 1)
     held: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
 
-    page.route("**/explanation", hold)
+    page = at_first_item(running, visit, 1, before=lambda page: page.route("**/explanation", hold))
     page.keyboard.press("x")
     page.wait_for_selector("#explanation:has-text('The post is scored again without each of its words.')")
     while not held:
