@@ -29,7 +29,6 @@ SPLIT = "split"
 WEIGHT = "weight"
 # Of rows, a group's name and the like; longer texts do not repeat.
 _SHORT = 100
-_HOLDING = {"text", "image_text", "image_path", "image"}
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -161,7 +160,7 @@ def read_annotated(
     # Tables may hold 0.7 in 32 bits, which is less than 0.7 in 64.
     truth = np.where(np.isnan(said), said, said.astype(np.float32) >= np.float32(positive_from))
     # Of a table with ids and answers alone nothing is known of what its posts hold.
-    empty = np.array(blank, dtype=np.bool_) & bool(_HOLDING & builder.found.keys())
+    empty = np.array(blank, dtype=np.bool_) & bool(builder.found.keys() - {"id"})
     columns_ = {name: tuple(_fill(values, len(posts))) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
     return Annotated(

@@ -83,7 +83,7 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     own, targets = (np.concatenate([run[name] for run in runs]).astype(np.float64) for name in ("logits", "targets"))
     truth = np.where(np.isnan(targets), np.nan, targets >= HALF)
     numbers: dict[str, int] = {}
-    posts = np.array([numbers.setdefault(post, len(numbers)) for run in plan.runs for post in _posts(run)])
+    posts = np.array([numbers.setdefault(post, len(numbers)) for run in runs for post in _posts(run)])
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
     for i, name in enumerate(labels):
         try:
@@ -146,11 +146,10 @@ def _predictions(
     return stored | {name: stored[name][:, list(columns)] for name in ("logits", "targets")}
 
 
-def _posts(run: Path) -> Iterator[str]:
-    """Yields what tells the posts of a finished run apart."""
-    with np.load(run / PREDICTIONS) as stored:
-        named = zip(unpack_texts(stored["sources"]), unpack_texts(stored["ids"]), strict=True)
-    return (f"{source}\n{id_}" for source, id_ in named)
+def _posts(predicted: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    """Yields what tells the posts of a run apart."""
+    for source, id_ in zip(unpack_texts(predicted["sources"]), unpack_texts(predicted["ids"]), strict=True):
+        yield f"{source}\n{id_}"
 
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:

@@ -79,9 +79,10 @@ class Intake:
             for post, decision in checked
             if _of_feed(post)
         ]
+        day = int(now // DAY)
         with self._database.write() as tx:
-            made, edited = arrivals.put(tx, new, authors, feed, day=int(now // DAY))
-            count_feed(tx, int(now // DAY), feed)
+            made, edited = arrivals.put(tx, new, authors, feed, day)
+            count_feed(tx, day, feed)
         return Received(made, len(new) - made, len(checked) - len(new), edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:

@@ -54,13 +54,13 @@ def live(strata: Sequence[Stratum]) -> Live:
     does not count as certainly clean. They assume that what was checked is a random sample of what was taken in; that
     holds for the audit, and for flagged posts when all of them, or the oldest first, are decided.
     """
-    missing = [stratum for stratum in strata if stratum.posts and not stratum.checked]
+    missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
     recall, precision, prevalence = _estimates(strata)
     if allowed := _that_matter([stratum for stratum in strata if not stratum.flagged]):  # often most of the feed
         recall = prevalence = _nothing_in(allowed)
     if flagged := _that_matter([stratum for stratum in strata if stratum.flagged and stratum.name != FAILED]):
         precision = _nothing_in(flagged)
-    return Live(recall, precision, prevalence, strata, [stratum.name for stratum in missing])
+    return Live(recall, precision, prevalence, strata, missing)
 
 
 def _that_matter(strata: Sequence[Stratum]) -> list[str]:

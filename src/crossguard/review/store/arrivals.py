@@ -15,7 +15,7 @@ from crossguard.likeness import Likeness
 from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
-from crossguard.review.store.counting import FeedPost, items_of, known, scored_by
+from crossguard.review.store.counting import FeedPost, countable, items_of, scored_by
 from crossguard.review.store.database import POSTS, insert, take_turns
 from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, under_id
 from crossguard.review.store.likenesses import Content, contents_of
@@ -138,7 +138,7 @@ def _moved(tx: Connection, came: Sequence[FeedPost], day: int) -> dict[tuple[str
     """
     stored = items_of(tx, came)
     elsewhere = [post for post, row in stored.items() if post.stratum != row.stratum]
-    follow = known(tx, day, [post for post in elsewhere if post.scored_by != scored_by(stored[post].decision)])
+    follow = countable(tx, day, [post for post in elsewhere if post.scored_by != scored_by(stored[post].decision)])
     return {
         post.name: {"stratum": post.stratum, "inclusion": max(post.inclusion, row.inclusion)}
         for post, row in stored.items()

@@ -172,16 +172,22 @@ def stacks(status: str) -> dict[str, Any]:
     return {"Stacks": [{**entry, "Description": "The Crossguard endpoint hate"}]}
 
 
-def test_another_instance_type_of_a_scaled_endpoint_is_an_update_without_and_one_with_scaling(
-    endpoint: Endpoint,
-) -> None:
+def update_in_two_steps(endpoint: Endpoint, *, ends: str) -> tuple[Stubbed, dict[str, Any], Endpoint]:
+    """A session that expects another instance type of a scaled endpoint, the template there, and the one to come."""
     before = endpoint.model_copy(update={"capacity": Realtime(max_instances=3)}).template()
     after = endpoint.model_copy(update={"capacity": Realtime(max_instances=3, instance_type="ml.g5.xlarge")})
     session = Stubbed()
     session.expect_stack("UPDATE_COMPLETE")
     session.stub.add_response("get_template", {"TemplateBody": json.dumps(before)}, {"StackName": "hate"})
     session.expect_change("update", unscaled(before), ends="UPDATE_COMPLETE", options={})
-    session.expect_change("update", after.template(), ends="UPDATE_COMPLETE", options={})
+    session.expect_change("update", after.template(), ends=ends, options={})
+    return session, before, after
+
+
+def test_another_instance_type_of_a_scaled_endpoint_is_an_update_without_and_one_with_scaling(
+    endpoint: Endpoint,
+) -> None:
+    session, _, after = update_in_two_steps(endpoint, ends="UPDATE_COMPLETE")
     assert after.deploy(session) == "updated"
     session.stub.assert_no_pending_responses()
 
@@ -213,13 +219,7 @@ def test_the_reason_of_a_failed_update_is_not_that_of_an_earlier_one(endpoint: E
 
 @pytest.mark.parametrize("then", ["restored", "refused", "still going on", "gone through"])
 def test_a_failed_update_to_another_instance_type_gives_the_scaling_back(endpoint: Endpoint, then: str) -> None:
-    before = endpoint.model_copy(update={"capacity": Realtime(max_instances=3)}).template()
-    after = endpoint.model_copy(update={"capacity": Realtime(max_instances=3, instance_type="ml.g5.xlarge")})
-    session = Stubbed()
-    session.expect_stack("UPDATE_COMPLETE")
-    session.stub.add_response("get_template", {"TemplateBody": json.dumps(before)}, {"StackName": "hate"})
-    session.expect_change("update", unscaled(before), ends="UPDATE_COMPLETE", options={})
-    session.expect_change("update", after.template(), ends="UPDATE_ROLLBACK_COMPLETE", options={})
+    session, before, after = update_in_two_steps(endpoint, ends="UPDATE_ROLLBACK_COMPLETE")
     session.stub.add_response("describe_stack_events", {"StackEvents": TODAY})
     session.expect_stack("UPDATE_IN_PROGRESS" if then == "still going on" else "UPDATE_ROLLBACK_COMPLETE")
     if then != "still going on":
