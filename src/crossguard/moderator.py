@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -19,7 +20,7 @@ from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
 from crossguard.posts import PostsLike, as_post, as_posts, is_one, noted
-from crossguard.preparation import OtherLanguages, PixelMode, Preparation
+from crossguard.preparation import OTHER_LANGUAGE, OtherLanguages, PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Action, Decision, ImageSource, Logits, Post, PostFailure
 from crossguard.registry import find, holds_checkpoint
@@ -284,7 +285,9 @@ class Moderator:
         ready: list[bool] = []
         parts: list[Logits] = []
         failed: list[Decision] = []
+        languages = Counter[str]()
         for prepared, logits in self._run(posts, batch_size):
+            languages.update(post.language for post in prepared if OTHER_LANGUAGE in post.notes)
             ready += [post.error is None for post in prepared]
             if len(logits.values):  # of a batch without any, the model has not said how many outputs it has
                 parts.append(Logits(logits.values, logits.text_weight))
@@ -294,7 +297,7 @@ class Moderator:
         values = np.full((len(ready), found.values.shape[1]), np.nan, dtype=np.float32)
         weights = np.full(len(ready), np.nan, dtype=np.float32)
         values[rows], weights[rows] = found.values, found.text_weight
-        return Logits(values, weights), failed
+        return Logits(values, weights, languages=languages), failed
 
     def _score_one(self, post: object) -> Decision:
         self._check_usable()

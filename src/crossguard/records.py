@@ -116,11 +116,13 @@ class Logits:
         text_weight: float32, (n,), the modality weight of the text in [0, 1]; 1 without an image, 0 without text.
         texts: int64, (n, outputs), which of the post's windows of text each value is of, -1 without text; None where
             rows are not posts.
+        languages: How many of the posts are in which language that the model does not know; of `Moderator.logits`.
     """
 
     values: NDArray[np.float32]
     text_weight: NDArray[np.float32]
     texts: NDArray[np.int64] | None = None
+    languages: Mapping[str, int] = field(default_factory=dict)
 
     def take(self, rows: NDArray[np.int64] | slice) -> Logits:
         """Returns these rows."""

@@ -20,7 +20,7 @@ from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.score_tables import GivenScores
-from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, unscored
+from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, in_other_languages, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -66,7 +66,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
         run,
         facts=replace(run.facts, seconds=scored.seconds),
         variants=_modalities(moderator, scored, run.sample, request) | run.variants,
-        warnings=(*told, *run.warnings),
+        warnings=(*told, *run.warnings, *in_other_languages(scored)),
     )
     return run, scored
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -31,6 +31,7 @@ class Scored:
     text_weight: NDArray[np.float32]
     failed: dict[str, int]  # how many posts could not be scored, by error code
     seconds: float  # time the model took, preparation included
+    languages: Mapping[str, int] = field(default_factory=dict)  # how many posts in which it does not know
 
 
 def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> Scored:
@@ -54,7 +55,7 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     scores = moderator.policy.scores(moderator.labels, values)
     weights = logits.text_weight[ready]
     limits = _limits(moderator, [post for post, scored in zip(posts, ready, strict=True) if scored], weights)
-    return Scored(kept, kept.sample(scores, limits), values, weights, error_codes(failed), seconds)
+    return Scored(kept, kept.sample(scores, limits), values, weights, error_codes(failed), seconds, logits.languages)
 
 
 def error_codes(failed: Sequence[Decision]) -> dict[str, int]:
@@ -69,6 +70,16 @@ def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
     posts = number_of(sum(failed.values()), "post")
     return [f"Left out of {what}: {posts}{of} that could not be scored ({reasons})."]
+
+
+def in_other_languages(scored: Scored) -> list[str]:
+    """Returns a note on posts in languages that the model does not know; none where there are none."""
+    found = scored.languages
+    if not found:
+        return []
+    names = ", ".join(f"{name} {count}" for name, count in sorted(found.items(), key=lambda item: -item[1]))
+    posts = number_of(sum(found.values()), "post")
+    return [f"Counted, though their scores mean little: {posts} in a language that the model does not know ({names})."]
 
 
 def changed_by_hand(moderator: Moderator) -> list[str]:

@@ -27,7 +27,7 @@ from crossguard.evaluation.audit.suites import SuiteResult, run_suite, score_phr
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.leakage import leaks
 from crossguard.evaluation.sample import ANY
-from crossguard.evaluation.scoring import score, unscored
+from crossguard.evaluation.scoring import in_other_languages, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.saving import save_json
 
@@ -86,7 +86,8 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     if request.posts is not None:
         name = Path(request.posts.source).name
         scored = score(moderator, request.posts)
-        told = (*unscored(scored.failed, "the audit"), *request.posts.notes, *_leaks(moderator, request.posts))
+        told = [*unscored(scored.failed, "the audit"), *request.posts.notes, *in_other_languages(scored)]
+        told += _leaks(moderator, request.posts)
         notes += [f"{name}: {note}" for note in told]
         texts = [f"{post.text} {post.image_text}" for post in scored.annotated.posts]
         found = column_groups(scored.annotated, request.group_columns) if request.group_columns else members(texts)

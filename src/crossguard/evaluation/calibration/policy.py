@@ -22,7 +22,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, leaks, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.scoring import error_codes, score, unscored
+from crossguard.evaluation.scoring import error_codes, in_other_languages, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.saving import save_text
@@ -105,6 +105,7 @@ def calibrate(
             *annotated.notes,
             *(f"{told} {_TOO_GOOD}" for told in leaks(moderator.bundle.provenance(), annotated.posts)),
             *unscored(scored.failed, "the fit"),
+            *in_other_languages(scored),
             *unscored(unread, "the prevalence and the budget", of=" of the feed"),
             *fitted.notes,
             *_notes(moderator, labels, plan),
