@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _BATCHES_PER_GROUP: Final = 32
 EXCEL_ROWS: Final = 1_048_576
 EXCEL_CELL: Final = 32_767
 EXCEL_DIGITS: Final = 15
+# One of these makes a workbook that no program opens; the library itself refuses only the control characters.
+_NOT_IN_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,12 @@ def _read_parquet(path: Path, find: Finder) -> Iterator[Decision]:
 def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     layout = columns(names)
     book = Workbook(write_only=True)
     sheet = book.create_sheet("decisions")
     sheet.freeze_panes = "B2"
-    sheet.append([ILLEGAL_CHARACTERS_RE.sub("", column.name) for column in layout])
+    sheet.append([_NOT_IN_XML.sub("", column.name) for column in layout])
     for number, decision in enumerate(decisions, start=2):
         if number > EXCEL_ROWS:
             raise OutputError(f"A sheet holds {EXCEL_ROWS:,} rows, and there are more. Choose a .csv or .parquet file.")
@@ -103,7 +105,7 @@ def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> Non
                 value = str(value)
             if isinstance(value, str):
                 # As text: Excel rounds numbers of more digits, and would compute what begins with "=".
-                text = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value)[:EXCEL_CELL])
+                text = WriteOnlyCell(sheet, value=_NOT_IN_XML.sub("", value)[:EXCEL_CELL])
                 text.data_type, text.number_format = "s", "@"
                 value = text
             row.append(value)

@@ -57,13 +57,14 @@ def test_excel_gets_numbers_that_it_would_round_as_text(tmp_path: Path, number: 
     assert (str(cell.value), cell.data_type) == (str(number), kind)
 
 
-def test_excel_gets_a_column_whose_name_it_does_not_allow(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", ["\x01", "\ufffe", "\uffff"])
+def test_excel_gets_a_workbook_that_opens_whatever_characters_names_and_texts_hold(tmp_path: Path, sign: str) -> None:
     pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
-    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("na\x01me",)) as output:
+    with open_output(tmp_path / "out.xlsx", HATE.names, kept=(f"na{sign}me",)) as output:
         output.start()
-        output.write(replace(decision("1"), input={"na\x01me": "a"}))
+        output.write(replace(decision("1"), input={f"na{sign}me": f"a{sign}\ufffd\t\U0001ffff"}))
         output.finish()
-    assert [row.input for row in read_decisions(tmp_path / "out.xlsx")] == [{"name": "a"}]
+    assert [row.input for row in read_decisions(tmp_path / "out.xlsx")] == [{"name": "a\ufffd\t\U0001ffff"}]
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.xlsx"])
