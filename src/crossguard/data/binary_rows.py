@@ -213,7 +213,7 @@ class ExcelPosts:
     def _tell_of_rounded_ids(self, row: dict[str, Any]) -> None:
         name = self._builder.found.get("id", "")
         if isinstance(row.get(name), int | float) and abs(row[name]) >= _ROUNDED:
-            self._builder.tell([f"Excel has rounded numbers of more than 15 digits in '{name}': store ids as text"])
+            self._builder.tell_of_rounded_ids(name)
 
     def _numbered(self) -> Iterator[tuple[int, list[Any], list[str], list[str]]]:
         """Yields each row behind the header: number, values, columns of formulas without a result, and of errors."""

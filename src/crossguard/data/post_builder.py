@@ -32,6 +32,8 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "file": "is not read; if it names images: --image-path-column '{}'",
 }
 _KNOWN_SHAPES: Final = 1000
+# From here on, floats lack whole numbers; pandas turns a column of ids with a gap into floats.
+_INEXACT: Final = 2.0**53
 # Of an object inside another one; at the top, these are found as columns.
 _WORDS: Final = frozenset({"text", *OTHER_NAMES["text"], *MORE_WORDS})
 
@@ -129,6 +131,12 @@ class PostBuilder:
         """Adds what a person should know, each sentence once."""
         self.notes += [note for note in notes if note not in self.notes]
 
+    def tell_of_rounded_ids(self, name: str) -> None:
+        """Says that the ids of a column are not those that somebody gave."""
+        self.tell(
+            [f"numbers of more than 15 digits in '{name}' were rounded, by Excel or as floats: store ids as text"]
+        )
+
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
         id_ = place
@@ -136,6 +144,8 @@ class PostBuilder:
             found = self._found(row)
             cells = {meaning: row.get(name) for meaning, name in found.items()}
             id_ = as_text(cells.get("id"), found.get("id", "id")) or place
+            if isinstance(number := cells.get("id"), float) and number.is_integer() and abs(number) >= _INEXACT:
+                self.tell_of_rounded_ids(found["id"])
             text = as_text(cells.get("text"), found.get("text", "text"))
             image_text = as_text(cells.get("image_text"), found.get("image_text", "image_text"))
             image = self._image(cells.get("image"), "image")

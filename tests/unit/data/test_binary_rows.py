@@ -24,6 +24,8 @@ from crossguard.data.tables import PostReader, read_rows
 from crossguard.errors import MissingExtraError, StorageError, TableError
 from crossguard.records import Post
 
+ROUNDED = "numbers of more than 15 digits in 'id' were rounded, by Excel or as floats: store ids as text"
+
 
 class TestParquet:
     def test_columns(self, tmp_path: Path) -> None:
@@ -279,7 +281,15 @@ def test_ids_that_excel_has_rounded_are_told(tmp_path: Path) -> None:
     book.save(tmp_path / "in.xlsx")
     reader = PostReader(tmp_path / "in.xlsx")
     assert len(list(reader)) == 3
-    assert reader.warnings == ["Excel has rounded numbers of more than 15 digits in 'id': store ids as text"]
+    assert reader.warnings == [ROUNDED]
+
+
+def test_ids_that_pandas_has_made_floats_are_told(tmp_path: Path) -> None:
+    ids = pa.array([1114679353714016259.0, None, 1114679353714016777.0])
+    pq.write_table(pa.table({"id": ids, "text": ["a", "b", "c"]}), tmp_path / "in.parquet")
+    reader = PostReader(tmp_path / "in.parquet")
+    assert [post.id for post in reader] == ["1114679353714016256", "row-2", "1114679353714016768"]
+    assert reader.warnings == [ROUNDED]
 
 
 def test_a_formula_without_a_result_in_a_column_that_is_kept_is_told(tmp_path: Path) -> None:

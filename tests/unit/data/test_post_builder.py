@@ -66,6 +66,16 @@ def test_what_only_later_objects_or_tables_have_is_told_once_too() -> None:
     assert builder.notes == builder.unread
 
 
+@pytest.mark.parametrize(
+    ("id_", "told"),
+    [(2.0**53, True), (-1e18, True), (2.0**53 - 1, False), (2**60, False), ("1e18", False), (float("inf"), False)],
+)
+def test_ids_that_a_float_cannot_tell_apart_are_told(id_: object, *, told: bool) -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.build({"tweet_id": id_, "text": "a"}, "line-1")
+    assert any("in 'tweet_id' were rounded" in note for note in builder.notes) is told
+
+
 def test_only_builders_of_posts_ask_for_something_to_score() -> None:
     with pytest.raises(TableError, match="none of the columns text, image_path"):
         PostBuilder(Columns(), Path()).open(["id", "racist"], "scores.csv")
