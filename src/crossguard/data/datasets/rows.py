@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Where a table notes how many images its rows lost while it was prepared, by split.
 LOST_IMAGES: Final = b"crossguard.lost_images"
-_NOT_A_LETTER: Final = re.compile(r"[\W_]+")
+# Of marks, those that spell no word once accents are part of their letters: stacked ones, and selectors of glyphs.
+_DECORATION: Final = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")
 # Columns beside the labels, which are all the others.
 FIXED: Final = ("id", "text", "image_text", "image_path", "split", "source", "stratum", "hateful")
 
@@ -59,8 +60,26 @@ class Dataset:
 
 
 def letters(text: str, image_text: str) -> str:
-    """Returns the letters and digits of a post's words: alike for copies with other case or punctuation."""
-    return _NOT_A_LETTER.sub("", f"{text} {image_text}".casefold())
+    """Returns the letters and digits of a post's words: alike for copies with other case, punctuation or emoji.
+
+    Marks such as the vowel signs of Hindi and Thai stay, as other ones make other words.
+    """
+    words = f"{text} {image_text}".casefold()
+    return (words if words.isascii() else unicodedata.normalize("NFC", words)).translate(_LETTERS)
+
+
+class _Letters(dict[int, int | None]):
+    """What `str.translate` makes of each character, remembered: nothing of those that spell no word."""
+
+    def __missing__(self, point: int) -> int | None:
+        sign = chr(point)
+        kind = unicodedata.category(sign)[0]
+        spells = kind in "LN" or (kind == "M" and not unicodedata.name(sign, "").startswith(_DECORATION))
+        self[point] = point if spells else None
+        return self[point]
+
+
+_LETTERS: Final = _Letters()
 
 
 def write_table(

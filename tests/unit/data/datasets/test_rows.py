@@ -64,6 +64,12 @@ def test_a_table_notes_what_was_lost_while_it_was_made(tmp_path: Path) -> None:
         (("a_b", ""), ("ab", ""), True),
         (("hello", "you"), ("hello you", ""), True),
         (("hello 1", ""), ("hello 2", ""), False),
+        (("ये मेरा है", ""), ("यी मारो हूं", ""), False),
+        (("มา", ""), ("มี", ""), False),
+        (("क़लम", ""), ("\u0958लम!", ""), True),
+        (("cafe\u0301", ""), ("caf\u00e9", ""), True),
+        (("so \u2764\ufe0f good 1\ufe0f\u20e3", ""), ("so good 1", ""), True),
+        (("h\u0336e\u0336y", ""), ("hey", ""), True),
     ],
 )
 def test_copies_are_alike_but_for_case_and_punctuation(
