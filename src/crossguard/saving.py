@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from crossguard.errors import OutputError
+from crossguard.errors import OutputError, first_line
 
 
 def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -42,11 +42,17 @@ def _identity(file: str | Path | int) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _telling_of(path: Path) -> Iterator[None]:
+def telling_of(path: Path) -> Iterator[None]:
+    """Names the file in the error of a block that cannot write it.
+
+    Raises:
+        OutputError: In the place of an OSError.
+    """
     try:
         yield
     except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+        reason = os.strerror(error.errno) if error.errno else first_line(error)  # pyarrow has long ones of its own
+        raise OutputError(f"Cannot write '{path}': {reason}.") from None
 
 
 def check_folder_takes(path: Path) -> None:
@@ -55,7 +61,7 @@ def check_folder_takes(path: Path) -> None:
     Raises:
         OutputError: It cannot.
     """
-    with _telling_of(path):
+    with telling_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
 
@@ -66,7 +72,7 @@ def save_text(path: Path, text: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    with _telling_of(path):
+    with telling_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Half characters, as in names of files that are not UTF-8, stand as escapes, which JSON reads back.
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -98,7 +104,7 @@ def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Co
         OutputError: The folder above it cannot be made.
     """
     out = out.resolve()
-    with _telling_of(out):
+    with telling_of(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     # Within a folder that is there: it may be a disk of its own, as a volume is, which no file can be moved to.
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out if out.is_dir() else out.parent) as scratch:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from crossguard.cli.options import EXISTING, PATH, Number, out_option, overwrite_option
+from crossguard.cli.options import EXISTING, PATH, Number, out_option, overwrite_option, renamed
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.data.writing import refuse_same_file
-from crossguard.saving import refuse_existing, save_json
+from crossguard.saving import check_folder_takes, refuse_existing, save_json
 
 if TYPE_CHECKING:
     from crossguard.data.datasets.preparing import DatasetReport
 
 SHOWN = 5
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+]+:/", re.IGNORECASE)  # as a path, which lost a slash
+_SUFFIXES: Final = (".parquet", ".pq")
 
 
 def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -25,10 +28,23 @@ def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> s
     return name if name == "table" else find(name).name
 
 
+def _training_table(context: click.Context, parameter: click.Parameter, out: Path) -> Path:
+    """Returns where the table goes, before hours of work for it: to this machine, under a name by which it is read."""
+    if out.is_dir():
+        told = f"'{out}' is a folder. Name a file in it: -o {out / context.params.get('dataset', 'table')}.parquet"
+    elif _ADDRESS.match(str(out)):
+        told = f"Tables are written to this machine, and can be copied to a storage then. Write: -o {out.name}"
+    elif out.suffix.lower() not in _SUFFIXES:
+        told = f"A training table is Parquet, and its name ends so. Write: -o {renamed(out, '.parquet')}"
+    else:
+        return out
+    raise click.BadParameter(told, context, parameter)
+
+
 @click.command("prepare", epilog=f"Public datasets: {', '.join(sorted(DATASETS))}.")
 @click.argument("dataset", callback=_known)
 @click.argument("raw", type=EXISTING)
-@out_option(type=PATH, required=True, help="The Parquet table to write.")
+@out_option(type=PATH, required=True, callback=_training_table, help="The Parquet table to write.")
 @overwrite_option
 @click.option(
     "--max-missing-images",
@@ -72,12 +88,13 @@ def command(
     """
     from crossguard.data.datasets.preparing import prepare
 
-    if out.is_dir():
-        raise click.UsageError(f"'{out}' is a folder. Name a file in it: -o {out / dataset}.parquet")
     refuse_same_file(raw, out)
+    if dataset == "table":
+        _refuse_within(raw, out)
     summary = out.with_suffix(".report.json")
     for file in (out, summary):
         refuse_existing(file, overwrite=overwrite)
+    check_folder_takes(out)
     chosen = _dataset(dataset, raw, labels)
     report = prepare(chosen, raw, out, max_missing_images)
     save_json(summary, report.to_dict())
@@ -90,6 +107,15 @@ def command(
         taken = ", ".join(chosen.labels) or "none"
         click.echo(
             f"Columns taken as labels: {taken}. If one is no label, name those that are: --label COLUMN", err=True
+        )
+
+
+def _refuse_within(raw: Path, out: Path) -> None:
+    """Refuses a table in the folder that it is made of: whatever reads that folder next has every post twice."""
+    if raw.is_dir() and out.resolve().is_relative_to(raw.resolve()):
+        raise click.UsageError(
+            f"'{out}' would be one of the tables in '{raw}', with every post twice. Write it elsewhere: "
+            f"-o {raw.resolve().parent / out.name}"
         )
 
 

@@ -54,6 +54,44 @@ def test_a_folder_is_no_table_to_write(tmp_path: Path, capsys: pytest.CaptureFix
     assert "table.parquet" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("s3://bucket/deep/t.parquet", "-o t.parquet"),
+        ("t.csv", "-o t.parquet"),
+        ("t", "-o t.parquet"),
+    ],
+)
+def test_only_parquet_files_of_this_machine_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text(CSV)
+    assert run(["prepare", "table", "mine.csv", "-o", out]) == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+    assert run(["prepare", "table", "mine.csv", "-o", "t.PQ"]) == 0
+
+
+def test_a_table_is_not_written_among_those_that_it_is_made_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "mine.csv").write_text(CSV)
+    command = ["prepare", "table", str(tmp_path / "raw"), "--label", "spam", "-o"]
+    assert run([*command, str(tmp_path / "raw" / "deep" / "all.parquet")]) == 2
+    assert f"-o {tmp_path / 'all.parquet'}" in capsys.readouterr().err
+    assert run([*command, str(tmp_path / "all.parquet")]) == 0
+
+
+def test_a_folder_that_takes_no_file_is_told_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.csv").write_text("no table")
+    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "mine.csv" / "t.parquet")]) == 7
+    assert "Cannot write" in capsys.readouterr().err
+
+
 def test_help_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["prepare", "--help"]) == 0
     told = capsys.readouterr().out
@@ -61,8 +99,8 @@ def test_help_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_prepare_never_writes_over_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = tmp_path / "mine.csv"
-    table.write_text(CSV)
+    table = tmp_path / "mine.parquet"
+    table.write_bytes(b"PAR1")
     assert run(["prepare", "table", str(table), "-o", str(table)]) == 7
     assert "is the input itself" in capsys.readouterr().err
-    assert table.read_text() == CSV
+    assert table.read_bytes() == b"PAR1"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from crossguard.errors import needs_extra
+from crossguard.saving import telling_of, whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,13 +89,18 @@ def write_table(
     """Writes rows as Parquet; see `as_table`.
 
     `lost_images`, by split, are named by the dataset and could not be read; training counts them as missing.
+
+    Raises:
+        OutputError: It cannot be written; what is there stays.
     """
     table = as_table(rows, labels, source, path.parent)
     from pyarrow import parquet
 
     table = table.replace_schema_metadata({LOST_IMAGES: json.dumps(dict(lost_images or {}))})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table, path, compression="zstd")
+    with telling_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as unfinished:
+            parquet.write_table(table, unfinished, compression="zstd")
 
 
 def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Path) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -13,6 +14,7 @@ pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 import pyarrow.parquet as pq
 
 from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, Row, as_table, letters, write_table
+from crossguard.errors import OutputError
 
 
 def test_what_nobody_said_is_null_and_not_no(tmp_path: Path) -> None:
@@ -54,6 +56,22 @@ def test_a_table_notes_what_was_lost_while_it_was_made(tmp_path: Path) -> None:
     write_table([Row("a", "words")], ("racist",), "mine", tmp_path / "deep" / "t.parquet", {"train": 3})
     metadata = pq.read_schema(tmp_path / "deep" / "t.parquet").metadata
     assert json.loads(metadata[LOST_IMAGES]) == {"train": 3}
+
+
+def test_a_table_that_cannot_be_written_is_told_and_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_the_disk(_table: object, where: Path, **_how: object) -> None:
+        Path(where).write_bytes(b"PAR1")
+        raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    path = tmp_path / "t.parquet"
+    write_table([Row("a", "words")], (), "mine", path)
+    monkeypatch.setattr(pq, "write_table", fill_the_disk)
+    with pytest.raises(OutputError, match=r"^Cannot write '.*t\.parquet': No space left on device\.$"):
+        write_table([Row("b", "others")], (), "mine", path)
+    assert pq.read_table(path)["id"].to_pylist() == ["a"]
+    assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
 
 
 @pytest.mark.parametrize(
