@@ -61,8 +61,11 @@ def format_of(source: str) -> str:
     check_exists(path, "")
     if images_among([source]):
         raise TableError(how_to_score_images([source]))
-    if kind_of(source):
-        raise TableError(f"'{source}' is read in a job, which writes a folder: crossguard score {source} -o decisions/")
+    if is_read_in_jobs(source):
+        unpack = f". For another command, unpack it first: unzstd {source}" if source.lower().endswith(".zst") else ""
+        raise TableError(
+            f"'{source}' is scored in a job, which writes a folder: crossguard score {source} -o decisions/{unpack}"
+        )
     if path.suffix.lower() in _UNPACK:
         raise TableError(f"'{source}' is packed. Unpack it first: {_UNPACK[path.suffix.lower()]} {source}")
     raise TableError(
@@ -96,6 +99,12 @@ def kind_of(path: str) -> TableKind | None:
     """Returns how a job reads a file, by its name; None for what is not read."""
     kind = KINDS.get(suffix_of(path))
     return kind if kind in {*TEXT_FORMATS, "tar"} or not path.lower().endswith(PACKED) else None
+
+
+def is_read_in_jobs(path: str) -> bool:
+    """Whether a file is one that jobs read, and `format_of` refuses: a tar file, Arrow, or packed by Zstandard."""
+    kind = kind_of(path)
+    return kind in {"arrow", "tar"} or (kind is not None and path.lower().endswith(".zst"))
 
 
 def _format_of_stdin() -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
-from crossguard.data.formats import KINDS, TableKind, how_to_score_images, images_among, kind_of
+from crossguard.data.formats import KINDS, TableKind, how_to_score_images, images_among, is_read_in_jobs, kind_of
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges, decompressed
@@ -25,6 +25,8 @@ from crossguard.records import Post
 
 # What Hugging Face datasets keep beside their tables.
 _NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
+# What `prepare` writes beside one.
+_REPORT: Final = ".report.json"
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ def table_files(
         entries = place.glob(jobs=jobs, locked=locked)
     elif place.is_folder(place.path):
         listed = place.list(place.path, deep=True, jobs=jobs, locked=locked)
-        entries = (each for each in listed if not _NO_TABLES.fullmatch(PurePosixPath(each.path).name))
+        entries = (each for each in listed if not _is_no_table(place, each.path))
     else:
         raise TableError(f"There is no '{place.address}': no file, no folder, and no pattern that matches.")
     found = images = False
@@ -88,6 +90,14 @@ def table_files(
         images = images or bool(images_among([each.path]))
     if not found and has_wildcard(place.path):
         raise _no_match(place.address, jobs, images=images)
+
+
+def _is_no_table(place: Storage, path: str) -> bool:
+    """Whether a file of a folder only says something about the tables there, although its name is that of one."""
+    if _NO_TABLES.fullmatch(PurePosixPath(path).name):
+        return True
+    table = path.removesuffix(_REPORT)
+    return table != path and any(place.entry(f"{table}{suffix}") for suffix in (".parquet", ".pq"))
 
 
 def _no_table(address: str) -> TableError:
@@ -158,7 +168,7 @@ def open_posts(path: Path | str, builder: PostBuilder, image_root: Path | None =
         TableError: There is no table.
     """
     address = str(path)
-    if not is_remote(address) and not Path(path).is_dir() and kind_of(address) not in {"arrow", "tar"}:
+    if not is_remote(address) and not Path(path).is_dir() and not is_read_in_jobs(address):
         return PostReader(path, builder=builder)
     place = Storage(address)
     tables = (found for found in table_files(place) if found[0].size)  # no post is lost with a file of 0 bytes

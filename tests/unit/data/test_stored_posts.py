@@ -97,6 +97,16 @@ def test_what_hugging_face_saves_is_read_without_what_lies_beside_it(tmp_path: P
     assert texts(folder) == texts(path) == ["one", "two"]
 
 
+def test_the_report_of_prepare_is_no_table_beside_its_own(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["one"]}), tmp_path / "mine.parquet")
+    (tmp_path / "mine.report.json").write_text('{\n  "dataset": "table"\n}\n')
+    (tmp_path / "monthly.report.json").write_text('{"text": "two"}\n')
+    assert texts(tmp_path) == ["one", "two"]
+
+
 def test_a_tar_file_of_webdataset_is_read(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "posts.tar", "w") as tar:
         for name, content in (("a.txt", b"one"), ("b.txt", b"two")):
@@ -104,6 +114,14 @@ def test_a_tar_file_of_webdataset_is_read(tmp_path: Path) -> None:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     assert texts(tmp_path / "posts.tar") == ["one", "two"]
+
+
+def test_a_table_packed_by_zstandard_is_read(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    path = tmp_path / "posts.csv.ZST"
+    path.write_bytes(pa.compress(b"id,text\n1,one\n", "zstd", asbytes=True))
+    assert texts(path) == ["one"]
 
 
 def test_a_table_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path) -> None:
