@@ -15,6 +15,8 @@ from crossguard.labels import HATE
 # With fewer letters, the words of an image say nothing.
 SHORTEST: Final = 20
 MAJORITY: Final = "majority"
+# In the place of a label that a challenge keeps to itself.
+WITHHELD: Final = -1
 
 
 def mmhs150k(raw: Path) -> Iterator[Row]:
@@ -58,11 +60,11 @@ def mmhs150k_words(raw: Path) -> Iterator[Row]:
 
 
 def hateful_memes(raw: Path) -> Iterator[Row]:
-    """Yields memes (Kiela et al., NeurIPS 2020); a file without labels gives rows that are not annotated."""
+    """Yields memes (Kiela et al., NeurIPS 2020); memes whose labels are withheld are not annotated."""
     require(raw, "img")
     for split, name in (("train", "train.jsonl"), ("val", "dev_seen.jsonl"), ("test", "test_seen.jsonl")):
         for entry in entries(raw, name):
-            labels = {"hateful_meme": float(entry["label"])} if "label" in entry else {}
+            labels = {"hateful_meme": float(entry["label"])} if entry.get("label", WITHHELD) != WITHHELD else {}
             hateful, image = labels.get("hateful_meme"), raw / str(entry["img"])
             yield Row(str(entry["id"]), "", str(entry["text"]), image, split, labels, hateful, annotated=bool(labels))
 

@@ -61,13 +61,26 @@ class DatasetReport:
 
 def _read(dataset: Dataset, raw: Path) -> list[Row]:
     try:
-        return list(dataset.read(raw))
+        rows = list(dataset.read(raw))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         lacks = " is a column or class that one of them lacks" if isinstance(error, KeyError) else ""
         raise TableError(
             f"'{raw}' differs from '{dataset.name}' as published: {first_line(error)}{lacks}. "
             f"It should hold: {dataset.layout}."
         ) from error
+    for row in rows:
+        _check_shares(row, dataset, raw)
+    return rows
+
+
+def _check_shares(row: Row, dataset: Dataset, raw: Path) -> None:
+    """Refuses a row with a label that is no share of annotators, such as -1 where nobody said anything."""
+    for name, share in (("hateful", row.hateful), *row.labels.items()):
+        if share is not None and not 0 <= share <= 1:
+            raise TableError(
+                f"'{raw}' differs from '{dataset.name}' as published: '{name}' of the post '{row.id}' is {share}, and "
+                "labels are from 0 to 1."
+            )
 
 
 def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = MAX_MISSING_IMAGES) -> DatasetReport:

@@ -39,12 +39,13 @@ def test_hate_against_religion_leaves_other_labels_unknown(tmp_path: Path) -> No
     assert (harmless.labels, harmless.hateful) == (HARMLESS, 0.0)
 
 
-def test_memes_of_a_challenge_without_answers_are_not_annotated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", [{}, {"label": -1}])
+def test_memes_of_a_challenge_without_answers_are_not_annotated(tmp_path: Path, answer: dict[str, int]) -> None:
     (tmp_path / "img").mkdir()
     meme = {"id": 7, "img": "img/7.png", "text": "words"}
     for name in ("train", "dev_seen"):
         lines(tmp_path / f"{name}.jsonl", meme | {"label": 1})
-    lines(tmp_path / "test_seen.jsonl", meme)
+    lines(tmp_path / "test_seen.jsonl", meme | answer)
     *known, secret = hateful_memes(tmp_path)
     assert [(row.annotated, row.hateful) for row in known] == [(True, 1.0)] * 2
     assert (secret.annotated, secret.hateful, secret.split) == (False, None, "test")

@@ -115,6 +115,16 @@ def test_hateful_memes_layout(tmp_path: Path) -> None:
     assert report.labels == {"train": {"hateful_meme": 1.0}, "val": {"hateful_meme": 0.0}}
 
 
+@pytest.mark.parametrize(("label", "shown"), [(2, "2.0"), (-0.5, "-0.5"), (float("nan"), "nan")])
+def test_a_label_that_is_no_share_is_told(tmp_path: Path, label: float, shown: str) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels.jsonl").write_text(json.dumps({"id": 7, "image": "7.png", "text": "t", "label": label}))
+    told = f"differs from 'religious-memes' as published: 'hateful' of the post '7' is {shown}, and labels are from 0"
+    with pytest.raises(TableError, match=told):
+        prepare(find("religious-memes"), tmp_path, tmp_path / "t.parquet", 1.0)
+    assert not (tmp_path / "t.parquet").exists()
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_wrong_folder_is_explained(name: str, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="does not hold"):
