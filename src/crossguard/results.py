@@ -27,10 +27,11 @@ class Results(list[Decision]):
     """Decisions, one per post; each keeps its post, in whatever order they are put.
 
     Args:
-        decisions: Of the posts, in order.
+        decisions: Of the posts, in order. Those of other results have their posts already.
         posts: What was scored.
-        names: Labels and attributes of whatever decided: columns of a data frame, even where nothing was scored.
-        image_root: Folder of relative image paths; the working folder when None.
+        names: Labels and attributes of whatever decided: columns of a data frame, even where nothing was scored; those
+            of `decisions`, where these are results, when not given.
+        image_root: Folder of relative image paths; that of `decisions`, or the working folder, when None.
     """
 
     def __init__(
@@ -41,9 +42,12 @@ class Results(list[Decision]):
         image_root: Path | None = None,
     ) -> None:
         of = iter(posts)
-        super().__init__(replace(decision, _post=next(of, None)) for decision in decisions)
-        self._names = names
-        self._image_root = image_root
+        super().__init__(_with_post(decision, next(of, None)) for decision in decisions)
+        self._names: Names = names
+        self._image_root: Path | None = image_root
+        if isinstance(decisions, Results):
+            self._names = decisions._names if names is NO_NAMES else names  # noqa: SLF001 ours
+            self._image_root = decisions._image_root if image_root is None else image_root  # noqa: SLF001
 
     @property
     def posts(self) -> Sequence[Post]:
@@ -90,7 +94,8 @@ class Results(list[Decision]):
                 frame[column.name] = frame[column.name].astype(actions)
         rows = [post._index for post in self.posts if post._index is not None]  # noqa: SLF001 ours
         if rows and len(rows) == len(self):
-            frame.index = pd.Index([label for label, _ in rows]).set_names(rows[0][1])
+            index, names = pd.Index([label for label, _ in rows]), rows[0][1]
+            frame.index = index.set_names(names) if index.nlevels == len(names) else index
         return frame
 
     def to_html(self, title: str = "Decisions") -> str:
@@ -139,6 +144,10 @@ class Results(list[Decision]):
         other = type(self)(names=self._names, image_root=self._image_root)
         other.extend(decisions)
         return other
+
+
+def _with_post(decision: Decision, post: Post | None) -> Decision:
+    return decision if post is None else replace(decision, _post=post)
 
 
 class _Posts(Sequence[Post]):

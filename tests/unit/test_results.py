@@ -127,6 +127,25 @@ def test_joined_results_keep_their_posts_and_a_decision_from_elsewhere_has_none(
     assert "good morning" in first.to_html()
 
 
+@pytest.mark.parametrize("ids", [None, "cab"])
+def test_results_of_decisions_that_were_sorted_keep_their_posts_and_rows(tiny: Moderator, ids: str | None) -> None:
+    pandas = pytest.importorskip("pandas", reason="data frames need pandas")
+    posts = pandas.DataFrame({"text": ["hello", "good", "morning"]}, index=None if ids is None else list(ids))
+    scored = tiny.score(posts)
+    turned = Results(reversed(scored)).to_frame()
+    assert turned["text"].tolist() == ["morning", "good", "hello"]
+    posts["score"] = turned["score_racist"]
+    assert posts["score"].tolist() == scored.to_frame()["score_racist"].tolist()
+
+
+def test_results_of_results_keep_all_that_these_know(tiny_bundle: Bundle, tmp_path: Path, red: bytes) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    (tmp_path / "a.png").write_bytes(red)
+    moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)
+    assert "data:image/jpeg;base64," in Results(moderator.score([{"image": "a.png"}])).to_html()
+    assert list(Results(moderator.score([])).to_frame().columns) == list(moderator.score([]).to_frame().columns)
+
+
 @pytest.mark.parametrize("posts", [[], [""]])
 def test_a_frame_has_score_columns_even_where_nothing_was_scored(tiny: Moderator, posts: list[str]) -> None:
     pytest.importorskip("pandas", reason="data frames need pandas")
@@ -183,6 +202,7 @@ def test_a_frame_has_the_index_of_what_was_scored(
         assert results[::-1].to_frame().index.equals(posts.index[::-1])
     assert list(tiny.score(["hello", "good"]).to_frame().index) == [0, 1]
     assert (tiny.score([]).to_frame().index == []).all()
+    assert len((tiny.score(posts) + tiny.score(pandas.Series(["hello"]))).to_frame().index) == 4
 
 
 def test_actions_of_a_frame_are_in_the_order_of_their_severity(tiny: Moderator) -> None:

@@ -73,11 +73,12 @@ def decode(
 def thumbnail(source: ImageSource, base: Path | None = None) -> str:
     """Returns a `data:` URL of a JPEG of at most 360 by 270 pixels: the first frame of the image."""
     frame = decode(source, base=base or Path.cwd(), size_hint=max(THUMBNAIL_SIZE), frames=1)[0]
+    frame = frame.copy() if frame is source else frame  # which is the caller's
     return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(frame, THUMBNAIL_SIZE)).decode()}"
 
 
 def to_jpeg(image: Image.Image, size: tuple[int, int], quality: int = 80) -> bytes:
-    """Returns an RGB image as a JPEG file; shrinks the image where it is larger than `size`."""
+    """Returns an RGB image as a JPEG file; shrinks the image itself where it is larger than `size`."""
     image.thumbnail(size)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)

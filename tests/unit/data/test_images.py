@@ -60,6 +60,12 @@ def test_a_picture_becomes_a_small_jpeg_of_the_same_shape(size: tuple[int, int],
     assert small.size[0] <= THUMBNAIL_SIZE[0]
 
 
+def test_an_image_of_the_caller_keeps_its_size() -> None:
+    image = Image.new("RGB", (1000, 500))
+    thumbnail(image)
+    assert image.size == (1000, 500)
+
+
 def test_what_is_no_picture_is_said() -> None:
     with pytest.raises(ImageError):
         thumbnail(b"no picture")
