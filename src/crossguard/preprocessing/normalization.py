@@ -84,9 +84,19 @@ FIRST_SYMBOL: Final = 0x2190
 # Emoji that are friendly and name nobody, and what chooses a variant of one.
 FRIENDLY: Final = "😀😁😂🤣😃😄😅😆😇😉😊😋😍😎😘🙂🤗🤩🥰🥳☺❤♥🧡💛💚💙💜🤍💓💕💖💗💘💝💞💟👌👍👏💪🙌🙏⭐✨🌟🎉🎊💯"
 _VARIANTS: Final = "\ufe0e\ufe0f🏻🏼🏽🏾🏿"
-_EDGE: Final = f"{FRIENDLY}{_VARIANTS} \t\r\n"
-_OF_SMILES: Final = frozenset(FRIENDLY)
+_AROUND: Final = f"{_VARIANTS} \t\r\n"
+# Before a text, these may stand for the colour of people: "🖤 people".
+_FRIENDLY_AT_END: Final = f"{FRIENDLY}🖤🤎"
+_OF_SMILES: Final = frozenset(_FRIENDLY_AT_END)
 SMILE: Final = ":)"
+# Shapes, stars, arrows and hands that point, which set off lines and say no word. "Black" and "white" in their names
+# mean filled and outlined, and a model takes them for people. ⚫⚪⬛⬜ are none: some write them for people.
+ORNAMENT: Final = re.compile(
+    "[\u2190-\u21ff\u23e9-\u23ef\u23f4-\u23fa\u25a0-\u25ff\u2605\u2606\u261a-\u261f\u26ac\u2722-\u2727\u2729-\u2743"
+    "\u2747-\u274b\u274d\u274f-\u2752\u2756\u2794\u2798-\u27af\u27b1-\u27be\u2b00-\u2b1a\u2b1d-\u2b54\u2b56-\u2bff"
+    "\U0001f446-\U0001f449\U0001f780-\U0001f7df\U0001f800-\U0001f8ff]"
+)
+BULLET: Final = "\u2022"
 # Signs in place of a character or an object that was lost on the way: their names are no words of the text.
 LOST: Final = re.compile("[\ufffc\ufffd]")
 PICTOGRAPHS: Final = range(0x1F000, 0x1FB00)
@@ -99,8 +109,9 @@ def normalize(text: str, name: NormalizerName) -> str:
 
     Every normaliser removes what cannot be seen (control, zero-width and direction characters, lone surrogates) and
     makes white space, and letters that are shown as blanks, single spaces. `social` also undoes what people do on
-    social media: HTML entities, compatibility forms, emoji (friendly ones around the text become a smile, others are
-    named), links (dropped), mentions, hashtags (split into words), look-alike letters, letters set apart and repeated.
+    social media: HTML entities, compatibility forms, emoji (friendly ones around the text become a smile, ornaments
+    bullets, others are named), links (dropped), mentions, hashtags (split into words), look-alike letters, letters set
+    apart and repeated.
     """
     return _social(text) if name == "social" else _plain(text)
 
@@ -157,8 +168,8 @@ def _smiling(text: str) -> str:
     Their names are words that the model makes too much of: hate hides behind "smiling face with heart shaped eyes", and
     a harmless sentence about a group is flagged for "party popper".
     """
-    start = text.lstrip(_EDGE)
-    words = start.rstrip(_EDGE)
+    start = text.lstrip(FRIENDLY + _AROUND)
+    words = start.rstrip(_FRIENDLY_AT_END + _AROUND)
     if not words:
         return text
     end = start[len(words) :]
@@ -197,7 +208,7 @@ def _keep_visible(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _name_symbol(character: str) -> str:
-    """Returns the name of an emoji or symbol, because a word-piece vocabulary has few of them."""
+    """Returns a bullet, or the name of an emoji or symbol, because a word-piece vocabulary has few of them."""
     point = ord(character)
     if point in SKIN_TONES:
         return f" {SKIN_TONES[point]} "
@@ -206,6 +217,8 @@ def _name_symbol(character: str) -> str:
     symbol = point in PICTOGRAPHS or unicodedata.category(character) in {"So", "Sk"}
     if point < FIRST_SYMBOL or not symbol:
         return character
+    if ORNAMENT.match(character):
+        return f" {BULLET} "
     name = unicodedata.name(character, "").lower().replace(" face", "").replace(" sign", "").replace("-", " ")
     return f" {name} "
 

@@ -56,11 +56,24 @@ def test_social_undoes_disguises(raw: str, clean: str) -> None:
         ("I know 👩🏿", "I know woman black"),  # a tone is no emoji of its own
         ("I know 👩🏿 😍", "I know woman black :)"),
         ("men 🐒", "men monkey"),
+        ("my new setup 💻🖤", "my new setup personal computer :)"),
+        ("🖤 people", "black heart people"),  # it may name them
         ("\ufe0f men \ufe0f", "men"),
     ],
 )
 def test_friendly_emoji_around_a_text_are_a_smile(raw: str, clean: str) -> None:
     assert normalize(raw, "social") == clean
+
+
+@pytest.mark.parametrize("sign", "●■▪►○★☆✦✱✿❖➤⬇👉")
+def test_an_ornament_is_a_bullet(sign: str) -> None:
+    """Its name may have "black" or "white" in it, and is no word of the text."""
+    assert normalize(f"{sign}\ufe0f tea{sign} coffee", "social") == "\u2022 tea \u2022 coffee"
+
+
+def test_a_sign_that_says_something_keeps_its_name() -> None:
+    assert normalize("✡ ❌ → 🟩", "social") == "star of david cross mark → large green square"
+    assert normalize("⬛ people", "social") == "black large square people"  # as people write who mean it
 
 
 @pytest.mark.parametrize(
