@@ -271,7 +271,14 @@ class Moderator:
 
         A post that cannot be scored keeps its place: its decision has `error` set. Where posts come slowly, score each
         by itself: no decision is given before several batches were read.
+
+        Raises:
+            InputError: At once: this moderator was closed, or loaded before the process was forked.
         """
+        self._check_usable()
+        return self._decisions(posts, batch_size)
+
+    def _decisions(self, posts: PostsLike, batch_size: int | None) -> Generator[Decision]:
         for prepared, logits in self._run(posts, batch_size):
             yield from self.decide(prepared, logits)
 

@@ -232,7 +232,7 @@ def score_table(
 
     Raises:
         InputError: A post cannot be scored and `on_error` is `stop`, or the table is damaged from one on; the rows
-            before it are written.
+            before it are written. Or the moderator cannot score any more; the output is then left as it was.
         OutputError: The output cannot be written, or was made from other posts or by another model.
         ConfigError: `limit` or `batch_size` is no number of posts, or `resume` with `skip`: a file without the failed
             posts does not say how far it came.

@@ -103,6 +103,20 @@ def test_what_is_no_batch_size_costs_no_output_that_was_there(tiny: Moderator, t
     assert path.read_text(encoding="utf-8") == "earlier\n"
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "html"])
+def test_a_closed_moderator_costs_no_output_that_was_there(tiny_bundle: Bundle, tmp_path: Path, suffix: str) -> None:
+    moderator = Moderator.load(tiny_bundle.folder)
+    moderator.close()
+    posts, old, new = (tmp_path / name for name in ("posts.csv", f"old.{suffix}", f"new.{suffix}"))
+    posts.write_text("text\nhello\n", encoding="utf-8")
+    old.write_text("earlier\n", encoding="utf-8")
+    for out in (old, new):
+        with pytest.raises(InputError, match="This moderator was closed"):
+            score_file(posts, out, model=moderator, overwrite=True)
+    assert old.read_text(encoding="utf-8") == "earlier\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"old.{suffix}", "posts.csv"]
+
+
 @pytest.mark.parametrize("limit", [-1, "5", 1.5])
 def test_what_is_no_limit_is_refused(tiny: Moderator, limit: Any) -> None:
     with pytest.raises(ConfigError, match=f"limit is {limit!r}; it must be a whole number of at least 0, or None"):
