@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, insert, literal, select, true
@@ -22,6 +22,7 @@ _COPIED: Final = (
 )  # fmt: skip
 _VERSION: Final = re.compile(r"(.+?)#([1-9][0-9]{0,8})(?:#\2)*", re.DOTALL)
 """How the earlier version of an edited post is named: by the id of the post and the number of its item."""
+_BATCH: Final = 1000
 HAVE_IDS_OF_POSTS: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
@@ -104,20 +105,46 @@ def earlier_version(db: Connection, source: str, external: str) -> str | None:
 
 
 def own_id(db: Connection, row: Any) -> str:
-    """Returns the id that the source sent for the post of an item, which may be an earlier version.
+    """Returns the id that the source sent for the post of an item, which may be an earlier version."""
+    return own_ids(db, row.source, [row.external]).get(row.external, str(row.external))
+
+
+def own_ids(db: Connection, source: str, names: Sequence[str]) -> dict[str, str]:
+    """Returns those names that are earlier versions of a source's posts, each with the id that the source sent.
 
     The source itself may send an id that looks like that of a version; then the number is no item of that name, or the
     post of the rest is older than that.
     """
-    found = _VERSION.fullmatch(row.external)
-    if found is None:
-        return str(row.external)
-    id_, number = found[1], int(found[2])
-    of_source = (items.c.source == row.source, items.c.kind.in_(OF_POSTS))
-    earlier = select(literal(1)).where(*of_source, items.c.id == number, items.c.external == row.external)
-    later = select(literal(1)).where(*of_source, items.c.id > number, items.c.external == id_)
-    edited = all(db.execute(query.limit(1)).first() for query in (earlier, later))
-    return id_ if edited else str(row.external)
+    found: dict[str, str] = {}
+    alike = [name for name in names if _VERSION.fullmatch(name)]
+    for start in range(0, len(alike), _BATCH):
+        found |= _edited(db, source, {name: _parts(name) for name in alike[start : start + _BATCH]})
+    return found
+
+
+def _edited(db: Connection, source: str, parts: Mapping[str, tuple[int, Sequence[str]]]) -> dict[str, str]:
+    asked = {*parts}.union(*(ids for _, ids in parts.values()))
+    numbers: dict[str, list[int]] = {name: [] for name in asked}
+    called = (items.c.source == source, items.c.kind.in_(OF_POSTS), items.c.external.in_(asked))
+    for number, name in db.execute(select(items.c.id, items.c.external).where(*called)):
+        numbers[name].append(number)
+    found = {}
+    for name, (number, ids) in parts.items():
+        later = [id_ for id_ in ids if max(numbers[id_], default=0) > number]
+        if later and number in numbers[name]:
+            found[name] = later[0]
+    return found
+
+
+def _parts(name: str) -> tuple[int, list[str]]:
+    """Returns the number behind a name, and what may be the id before it: several where the number stands there again.
+
+    It does where the source itself had sent the id with that number, or sends ids that end in numbers.
+    """
+    found = _VERSION.fullmatch(name)
+    assert found is not None
+    id_, mark = found[1], f"#{found[2]}"
+    return int(found[2]), [id_ + times * mark for times in range((len(name) - len(id_)) // len(mark))]
 
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:

@@ -8,9 +8,9 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delete, literal, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
-from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OPEN
+from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN
 from crossguard.review.store.counting import forget_words
-from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock, own_ids
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
 BATCH: Final = 1000
@@ -59,7 +59,7 @@ def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
     """
     posts = (items.c.source == source, HAVE_IDS_OF_POSTS)
     theirs = set(tx.execute(select(items.c.external).where(*posts, items.c.author == author)).scalars())
-    versions = _versions(tx, posts)
+    versions = _versions(tx, source)
     sent = {versions.get(name, name) for name in theirs}
     names = sorted(sent.union(name for name, of in versions.items() if of in sent))
     of_nobody = (items.c.author.is_(None), items.c.erased_at.is_(None))
@@ -73,16 +73,11 @@ def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
     return _one_of(found)
 
 
-def _versions(tx: Connection, posts: Sequence[ColumnElement[bool]]) -> dict[str, str]:
+def _versions(tx: Connection, source: str) -> dict[str, str]:
     """Returns what earlier versions are called by now, each with the id that the source sent."""
     numbered = items.c.external.like(literal("%#").concat(cast(items.c.id, String)))
-    found = {}
-    for number, name in tx.execute(select(items.c.id, items.c.external).where(*posts, numbered)):
-        sent = name
-        while sent.endswith(f"#{number}"):  # more than once where the source itself had sent such an id
-            sent = sent.removesuffix(f"#{number}")
-        found[name] = sent
-    return found
+    names = select(items.c.external).where(items.c.source == source, items.c.kind.in_(OF_POSTS), numbered)
+    return own_ids(tx, source, tx.execute(names).scalars().all())
 
 
 def _one_of(numbers: Sequence[int]) -> ColumnElement[bool]:

@@ -192,3 +192,21 @@ def test_an_erasure_takes_no_post_that_has_another_author(console: Console, data
     with database.write() as tx:
         assert retention.erase_author(tx, "b", NOW) == 2
     assert row(database, 4).text == "two"
+
+
+def test_an_erasure_takes_no_posts_whose_ids_end_in_the_numbers_of_their_items(
+    console: Console, database: Database
+) -> None:
+    posts = [submission(f"post#{number}", f"{number} {'abcdef'[number] * 5}") for number in (4, 5)]
+    console.intake.take([submission("post#3", "of the author", author="u1"), *posts], NOW)
+    console.intake.take([submission("post#3", "edited by the author", author="u1")], NOW)
+    with database.write() as tx:
+        assert retention.erase_author(tx, "u1", NOW) == 2
+    assert [bool(row(database, item).text) for item in (3, 4, 5, 6)] == [False, True, True, False]
+
+
+def test_an_earlier_version_of_a_post_with_a_number_in_its_id_is_erased(console: Console, database: Database) -> None:
+    console.intake.take([submission("post#3", "the first words")], NOW)
+    console.intake.take([submission("post#3", "edited by the author", author="u1")], NOW)
+    with database.write() as tx:
+        assert retention.erase_author(tx, "u1", NOW) == 2
