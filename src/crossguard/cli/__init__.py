@@ -11,6 +11,7 @@ import errno
 import importlib
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +125,15 @@ def until_exit(model: object) -> None:
     Only for a command that leaves nothing to be done at exit. In a process that goes on, the next model replaces it.
     """
     _kept[:] = [model]
+
+
+def end_when_terminated() -> None:
+    """Ends the process at SIGTERM, at once and as after a drain, until a server takes the signal over.
+
+    The kernel gives the first process of a container only signals that it handles: without this, one that comes while
+    the server starts would be lost.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # SystemExit would be lost in some imports
 
 
 def end(code: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossguard.cli import end_when_terminated
 from crossguard.cli.options import (
     EXISTING,
     PATH,
@@ -76,6 +77,8 @@ def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> 
     crossguard review import posts.jsonl      put your own posts in
     crossguard review learn -o policy.yaml    propose thresholds from decisions
     """
+    if ctx.invoked_subcommand is None:
+        end_when_terminated()
     ctx.obj = gather(flags, os.environ, config)
     for sentence in unread_variables(os.environ, _variables_of_service()):
         click.echo(f"note: {visible(sentence)}", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from crossguard.cli import end_when_terminated
 from crossguard.cli.options import settings_options
 from crossguard.errors import needs_extra
 from crossguard.serving.settings import PREFIX, ServeSettings, gather, unread_variables
@@ -53,6 +54,7 @@ def command(config: Path | None, **flags: str | None) -> None:
 
     Start with: crossguard serve, then open http://127.0.0.1:8080/docs
     """
+    end_when_terminated()
     if hasattr(signal, "SIGHUP"):  # a reload of what is only about to be read; the server takes it over
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = gather(flags, os.environ, config)

@@ -35,7 +35,7 @@ _LOG = logging.getLogger("crossguard.review")
 def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT; `say` tells the person at the terminal something, such as the address."""
     with (
-        _until_terminated(),
+        _until_terminated() as terminated,
         contextlib.closing(listen(settings.host, settings.port)) as listener,
         contextlib.closing(Database.open(settings.database)) as database,
     ):
@@ -45,6 +45,8 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
         host, port = listener.getsockname()[:2]
         address = settings.public_url or web_address(host, port)
         first_start(console, address, say)
+        if terminated():
+            return
         say(f"Review console: {address}")
         config = uvicorn.Config(
             create_app(console),
@@ -61,18 +63,26 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _until_terminated() -> Iterator[None]:
+def _until_terminated() -> Iterator[Callable[[], bool]]:
     """Lets what is open be closed after SIGTERM: uvicorn raises it again, and the process would be gone at once.
 
-    SQLite moves everything into its one file only when it is closed.
+    SQLite moves everything into its one file only when it is closed. Gives whether SIGTERM has come: where a library is
+    just being imported, the exception may get lost.
     """
+    terminated = False
 
     def end(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
         raise SystemExit(0)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        yield lambda: terminated
+    except Exception:
+        if not terminated:
+            raise
+        raise SystemExit(0) from None  # an import has made an error of its own of it
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -49,6 +51,19 @@ def test_a_caller_needs_a_name(name: str, capsys: pytest.CaptureFixture[str]) ->
 def test_a_setting_that_does_not_fit_ends_before_a_port_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--port", "70000"]) == 5
     assert "'port'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "server"), [("serve", "crossguard.serving"), ("review", "crossguard.review")])
+def test_sigterm_during_a_start_ends_it(command: str, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel keeps from the first process of a container what it does not handle."""
+    pytest.importorskip("sqlalchemy", reason="the console belongs to crossguard[review]")
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr("crossguard.serving.logs.configure", lambda *_: None)
+    monkeypatch.setattr(f"{server}.server.serve", lambda *_: signal.raise_signal(signal.SIGTERM))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert run([command]) == 0
+    assert ended == [0]
 
 
 def test_variables_of_the_review_console_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from sqlalchemy import update
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person
 
+from crossguard.review import server
 from crossguard.review.console import Console
-from crossguard.review.server import background, first_start
+from crossguard.review.server import background, first_start, serve
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items, listing, people
 from crossguard.review.store.database import Database
@@ -104,3 +106,38 @@ def test_after_sigterm_everything_is_in_the_one_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
     with contextlib.closing(sqlite3.connect(store)) as copy:
         assert copy.execute("SELECT count(*) FROM invitations").fetchone() == (1,)
+
+
+def terminated_unheard(*_: object) -> None:
+    with contextlib.suppress(SystemExit):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def terminated_into_an_error(*_: object) -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except SystemExit:
+        raise ImportError("initialization failed") from None
+
+
+@pytest.mark.parametrize("first_start", [terminated_unheard, terminated_into_an_error])
+def test_sigterm_while_something_is_imported_ends_a_start(
+    first_start: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled modules make an ImportError of the SystemExit, or nothing."""
+    said: list[str] = []
+    monkeypatch.setattr(server, "first_start", first_start)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: said.append("runs"))
+    with contextlib.suppress(SystemExit):
+        serve(ReviewSettings(database=f"{tmp_path}/r.sqlite", model="none", port=0), said.append)
+    assert said == []
+    assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
+
+
+def test_an_error_of_a_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(server, "first_start", fails)
+    with pytest.raises(ImportError, match="no such module"):
+        serve(ReviewSettings(database=f"{tmp_path}/r.sqlite", model="none", port=0), print)
