@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
+import warnings
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from crossguard.serving.gathering import GatheringHandler
 
 logger = logging.getLogger("crossguard.serving")
+_KNOWN: Final = ("crossguard", "uvicorn")
+"""Libraries whose messages quote nothing of a post; those of others, such as asyncio, may."""
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
@@ -27,9 +31,7 @@ def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
 
 def failure(name: str, error: BaseException, **fields: Any) -> None:
     """Logs an unexpected error: its type and where it happened, not its message, which may quote a post."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    event(name, logging.ERROR, error=type(error).__name__, where=where, **fields)
+    event(name, logging.ERROR, error=type(error).__name__, where=_where(error), **fields)
 
 
 class JsonFormatter(logging.Formatter):
@@ -51,22 +53,38 @@ class TextFormatter(logging.Formatter):
 
 
 def configure(level: str, style: str) -> None:
-    """Sends Crossguard's and uvicorn's events to stderr, in place of what was configured before."""
+    """Sends events, and the warnings of libraries, to stderr, in place of what was configured before."""
     handler = GatheringHandler(sys.stderr)
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
-    for name in ("crossguard", "uvicorn"):
+    logging.getLogger().handlers[:] = [handler]
+    for name in _KNOWN:
         target = logging.getLogger(name)
         target.handlers[:] = [handler]
         target.propagate = False
+    warnings.showwarning = _warned  # type: ignore[assignment]  # called without names
     logging.getLogger("crossguard").setLevel(level.upper())
     # uvicorn's own information repeats ours; its warnings are news.
     logging.getLogger("uvicorn").setLevel("WARNING")
 
 
+def _warned(_: Warning | str, category: type[Warning], filename: str, lineno: int, *__: Any) -> None:
+    event("warning", logging.WARNING, warning=category.__name__, where=f"{filename}:{lineno}")
+
+
+def _where(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    head = {"time": moment, "level": record.levelname.lower(), "event": record.getMessage()}
-    if record.exc_info and record.exc_info[0] is not None:
-        head["error"] = record.exc_info[0].__name__
-    return {**head, **getattr(record, "fields", {})}
+    known = record.name.partition(".")[0] in _KNOWN
+    head = {"time": moment, "level": record.levelname.lower(), "event": record.getMessage() if known else record.name}
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        head["error"] = type(error).__name__
+        if type(error) is OSError and error.errno:  # the others have names that tell, or numbers of their own
+            head["reason"] = os.strerror(error.errno)
+    where = {} if known else {"where": _where(error) if error else f"{record.filename}:{record.lineno}"}
+    return {**head, **where, **getattr(record, "fields", {})}

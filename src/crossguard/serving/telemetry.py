@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import cache
 
@@ -122,4 +123,12 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> int:
         server, _ = start_http_server(port, host, registry)
     except OSError as error:
         raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --metrics-port.") from None
+    server.handle_error = _scrape_failed  # type: ignore[assignment,method-assign]
     return server.server_port
+
+
+def _scrape_failed(*_: object) -> None:
+    """Logs what goes wrong with a scrape, in place of a traceback on stderr; a connection that is cut is none."""
+    error = sys.exception()
+    if error is not None and not isinstance(error, OSError):
+        logs.failure("scrape_failed", error)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -70,9 +72,10 @@ def test_what_other_libraries_log_of_an_exception_is_its_type(heard: pytest.LogC
 @pytest.fixture
 def configured() -> Iterator[None]:
     """Puts back afterwards what the test configures."""
-    loggers = [logging.getLogger(name) for name in ("crossguard", "uvicorn")]
+    loggers = [logging.getLogger(name) for name in (None, "crossguard", "uvicorn")]
     before = [(list(each.handlers), each.propagate, each.level) for each in loggers]
-    yield
+    with warnings.catch_warnings():
+        yield
     for each, (handlers, propagate, level) in zip(loggers, before, strict=True):
         each.handlers[:], each.propagate = handlers, propagate
         each.setLevel(level)
@@ -90,3 +93,22 @@ def test_events_go_to_stderr_in_the_style_that_was_asked_for(style: str, kind: t
         assert isinstance(handler.formatter, kind)
         assert not target.propagate
     assert logging.getLogger("crossguard").level == logging.WARNING
+
+
+@pytest.mark.usefixtures("configured")
+def test_what_libraries_say_is_a_line_without_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as asyncio of a task that failed, and Pillow of an image."""
+    configure("info", "json")
+    warnings.simplefilter("always")
+    warnings.warn("qzxv is no EXIF", UserWarning, stacklevel=1)
+    other = logging.getLogger("asyncio")
+    other.error("socket.accept() out of system resource\nqzxv", exc_info=OSError(errno.EMFILE, "qzxv"))
+    other.warning("qzxv")
+    said = capsys.readouterr().err
+    assert "qzxv" not in said
+    warned, failed, told = map(json.loads, said.splitlines())
+    assert (warned["event"], warned["level"], warned["warning"]) == ("warning", "warning", "UserWarning")
+    assert __file__ in warned["where"]
+    assert (failed["event"], failed["error"], failed["reason"]) == ("asyncio", "OSError", "Too many open files")
+    assert (told["event"], told["level"]) == ("asyncio", "warning")
+    assert told["where"].startswith("test_logs.py:")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import struct
+import threading
 import urllib.request
 from dataclasses import replace
 
@@ -14,7 +16,7 @@ from tests.support.serving import client_of
 from crossguard.errors import ConfigError
 from crossguard.serving import logs
 from crossguard.serving.service import Service
-from crossguard.serving.telemetry import Telemetry, serve_metrics
+from crossguard.serving.telemetry import Telemetry, _scrape_failed, serve_metrics
 
 
 def sample(telemetry: Telemetry, name: str, **labels: str) -> float | None:
@@ -95,3 +97,31 @@ def test_a_taken_port_is_said() -> None:
         pytest.raises(ConfigError, match="Try another --metrics-port"),
     ):
         serve_metrics(Telemetry().registry, "127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_scraper_that_goes_away_is_no_news(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = threading.Event()
+
+    def note(*asked: object) -> None:
+        _scrape_failed(*asked)
+        ended.set()
+
+    monkeypatch.setattr("crossguard.serving.telemetry._scrape_failed", note)
+    port = serve_metrics(Telemetry().registry, "127.0.0.1", 0)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+    assert ended.wait(20)
+    assert capsys.readouterr().err == ""
+
+
+def test_another_failure_of_a_scrape_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(logs, "failure", lambda name, error: told.append(f"{name} {error!r}"))
+    try:
+        int("x")
+    except ValueError:
+        _scrape_failed()
+    (failure,) = told
+    assert failure.startswith("scrape_failed ValueError(")
