@@ -34,7 +34,7 @@ USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ.get(\"CROSSGUARD_PORT\", 8080)}/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ.get(\"CROSSGUARD_PORT\", 8080)}/healthz', timeout=2)"]
 # SageMaker starts a container with the one argument `serve`.
 ENTRYPOINT ["crossguard"]
 CMD ["serve"]

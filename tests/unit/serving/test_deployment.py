@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,17 @@ DOCKERFILE = ROOT / "Dockerfile"
 MANIFESTS = ROOT / "deploy" / "kubernetes.yaml"
 COMPOSE = ROOT / "compose.yaml"
 SETTINGS = {PREFIX + name.upper() for name in ServeSettings.model_fields}
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Answers as a service that lives."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/healthz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Is quiet."""
 
 
 def tool(name: str) -> str:
@@ -59,6 +74,22 @@ def test_the_image_starts_as_sagemaker_and_people_start_it() -> None:
     assert default == ["serve"]
     assert default[0] in COMMANDS
     assert re.search(r"^USER 10001", text, re.MULTILINE)
+
+
+def test_the_health_check_of_the_image_asks_no_proxy() -> None:
+    _, *arguments = json.loads(
+        re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)[0]
+    )
+    with socket.create_server(("127.0.0.1", 0)) as nowhere, HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        server.timeout = 20
+        threading.Thread(target=server.handle_request).start()
+        proxies = dict.fromkeys(
+            ("http_proxy", "HTTP_PROXY", "all_proxy"), f"http://127.0.0.1:{nowhere.getsockname()[1]}"
+        )
+        environment = {**os.environ, **proxies, "CROSSGUARD_PORT": str(server.server_port)}
+        environment = {name: value for name, value in environment.items() if name.lower() != "no_proxy"}
+        ended = subprocess.run([sys.executable, *arguments], env=environment, timeout=30, check=False)
+    assert ended.returncode == 0
 
 
 def test_a_pod_has_time_to_drain_and_stop() -> None:
