@@ -23,7 +23,7 @@ FIELDS = frozenset({"id", "text", "image_text"})
 
 
 class PostBody(BaseModel):
-    """A post: text, images, or both."""
+    """A post: text, images, or both. Null is absent."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,6 +39,11 @@ class PostBody(BaseModel):
         default_factory=list, description="More images of the same post."
     )
     image_text: str = Field(default="", description="Words read from the images.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
 
     def post(self) -> Post:
         """Returns what the service scores."""

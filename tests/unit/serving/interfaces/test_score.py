@@ -63,6 +63,20 @@ def test_posts_of_a_batch_without_an_id_have_their_position(client: TestClient) 
     assert [entry["id"] for entry in results] == ["0", "post", "2", ""]
 
 
+def test_null_is_absent_and_costs_no_batch(client: TestClient, red_url: str) -> None:
+    bare = {"id": None, "text": None, "image": red_url, "images": None, "image_text": None}
+    posts = [{"text": "hello"}, bare, {"text": None}, {"text": "hello", "image": None}]
+    results = client.post("/v1/score/batch", json={"posts": posts}).json()["results"]
+    assert [(entry["id"], entry["status"]) for entry in results] == [
+        ("0", "scored"),
+        ("1", "scored"),
+        ("2", "failed"),
+        ("3", "scored"),
+    ]
+    assert results[2]["error"]["code"] == "post_empty"
+    assert client.post("/v1/score", json=bare).json() == client.post("/v1/score", json={"image": red_url}).json()
+
+
 def test_a_form_of_many_pictures_is_a_batch(client: TestClient, red: bytes, blue: bytes) -> None:
     files = [("image", ("red.png", red)), ("image", ("blue.png", blue)), ("image", ("not.png", b"nothing"))]
     results = client.post("/v1/score/batch", files=files).json()["results"]
@@ -94,6 +108,7 @@ def test_only_ids_that_callers_gave_are_those_of_a_review_console(
         ({"image": "data:image/png;base64,AAAA"}, 422, "image_not_an_image"),
         ({"image": "data:image/png;base64"}, 422, "image_bad_data_url"),
         ({"image": "!!"}, 422, "image_bad_data_url"),
+        ({"text": None}, 422, "post_empty"),
         ({"txt": "hello"}, 400, "invalid_request"),
         ({"text": 5}, 400, "invalid_request"),
         ({"images": ["QUJD"] * 9}, 413, "too_many_images"),
