@@ -33,6 +33,7 @@ UNKNOWN: Final = "extra_forbidden"
 
 _SHOWN: Final = 200
 """Characters of a wrong value that an error repeats; it may be the text of a post."""
+_USUAL_PORTS: Final = {"https": ":443", "http": ":80"}
 _BOUNDS: Final = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 M = TypeVar("M", bound=StrictModel)
 # A setting of several words, with commas between them in flags and variables.
@@ -143,18 +144,21 @@ def _web_address(value: str) -> str:
     return value
 
 
-def _host_alone(value: str) -> str:
+def _origin(value: str) -> str:
+    """Returns an address as browsers write it in `Origin`: in small letters, without the usual port of its scheme."""
     parts = urlsplit(value)
     if parts.path or parts.query or parts.fragment:
         raise ValueError("must have no path, as it needs a host name of its own")
-    return value
+    return value and f"{parts.scheme}://{parts.netloc.lower().removesuffix(_USUAL_PORTS[parts.scheme])}"
 
 
 # The address of a service, or nothing where none was given; the second one has paths put behind it, and the third one
 # is a server of ours as others call it, whose paths begin at the root.
 WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
 BaseAddress: TypeAlias = Annotated[WebAddress, AfterValidator(lambda value: value.rstrip("/"))]
-PublicAddress: TypeAlias = Annotated[BaseAddress, AfterValidator(_host_alone)]
+PublicAddress: TypeAlias = Annotated[BaseAddress, AfterValidator(_origin)]
+# A variable that is made of a file often has the end of its line.
+Secret: TypeAlias = Annotated[str, AfterValidator(lambda value: value.rstrip("\r\n"))]
 
 
 def read_nth(text: str, option: str) -> tuple[int, int]:
@@ -220,7 +224,8 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
         return f"Missing key '{location}'."
     told = item["msg"].removeprefix("Value error, ").removesuffix(".")
     if item["type"] == "tuple_type" and isinstance(item["input"], str):
-        told = f"is a list; write {location}=[{item['input']}], or {location}: [{item['input']}] in a file"
+        one = item["input"].encode("utf-8", "backslashreplace").decode()  # no answer can hold half a surrogate pair
+        told = f"is a list; write {location}=[{one}], or {location}: [{one}] in a file"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
     if not location:
         return f"{told}."

@@ -15,6 +15,7 @@ from crossguard import checked_settings
 from crossguard.checked_settings import (
     BaseAddress,
     PublicAddress,
+    Secret,
     StrictModel,
     WebAddress,
     Words,
@@ -93,7 +94,7 @@ class ReviewSettings(StrictModel):
         "OpenID provider by which people may log in, such as https://id.example.com.", ""
     )
     oidc_client_id: str = setting("The console's name at the provider.", "")
-    oidc_client_secret: str = setting("Its secret there; best given as a variable.", "", repr=False)
+    oidc_client_secret: Secret = setting("Its secret there; best given as a variable.", "", repr=False)
     oidc_scope: str = setting("What the provider is asked for.", "openid profile email")
     oidc_claim: str = setting("Claim that says a person's role.", "groups")
     oidc_roles: Rules = setting(
@@ -102,7 +103,7 @@ class ReviewSettings(StrictModel):
         (),
     )
     webhook_url: WebAddress = setting("Where decisions are sent, signed; nowhere when empty.", "")
-    webhook_secret: str = setting("Key of the signatures; at least 16 characters.", "", repr=False)
+    webhook_secret: Secret = setting("Key of the signatures; at least 16 characters.", "", repr=False)
     max_body_bytes: int = setting("Largest request body.", 32 * _MEBI, ge=1024)
 
     @field_validator("labels", "actions")

@@ -39,6 +39,16 @@ def test_a_secret_that_does_not_fit_is_not_shown(given: dict[str, object]) -> No
     assert str(secret) not in str(failure.value)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_secret_may_end_with_its_line(end: str) -> None:
+    """As that of a file does; every signature would be wrong."""
+    names = ("webhook_secret", "oidc_client_secret")
+    got = gather({}, {f"CROSSGUARD_REVIEW_{name.upper()}": f" of many characters {end}" for name in names}, None)
+    assert {getattr(got, name) for name in names} == {" of many characters "}
+    with pytest.raises(ConfigError, match="at least 16 characters"):
+        gather({"webhook_secret": "x" * 15 + end}, {}, None)
+
+
 @pytest.mark.parametrize("line", ['webhook_secret: "SECRET', "webhook_secret: SECRET: SECRET"])
 def test_an_error_in_the_file_shows_no_line_of_it(line: str, tmp_path: Path) -> None:
     (file := tmp_path / "review.yaml").write_text(f"port: 8081\n{line}\n")
@@ -58,6 +68,20 @@ def test_addresses_that_are_sent_to_stay_as_they_are() -> None:
     got = gather({"webhook_url": "https://a.b/in/", "webhook_secret": "x" * 16, "public_url": "https://a.b/"}, {}, None)
     assert gather({"public_url": "http://[::1]:8090"}, {}, None).public_url == "http://[::1]:8090"
     assert (got.webhook_url, got.public_url) == ("https://a.b/in/", "https://a.b")
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("HTTPS://Review.Example.com:443/", "https://review.example.com"),
+        ("http://Localhost:80", "http://localhost"),
+        ("http://[::80]:443", "http://[::80]:443"),
+        ("", ""),
+    ],
+)
+def test_the_public_address_is_what_browsers_send(typed: str, sent: str) -> None:
+    """Else no form would be taken as one of the console's own, not even that of the login."""
+    assert gather({"public_url": typed}, {}, None).public_url == sent
 
 
 def test_a_queue_has_a_name_that_an_address_can_hold() -> None:
