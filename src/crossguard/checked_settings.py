@@ -224,7 +224,8 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
         return f"Missing key '{location}'."
     told = item["msg"].removeprefix("Value error, ").removesuffix(".")
     if item["type"] == "tuple_type" and isinstance(item["input"], str):
-        one = item["input"].encode("utf-8", "backslashreplace").decode()  # no answer can hold half a surrogate pair
+        # An answer in UTF-8 cannot hold half of a surrogate pair.
+        one = _start(item["input"]).encode("utf-8", "backslashreplace").decode()
         told = f"is a list; write {location}=[{one}], or {location}: [{one}] in a file"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
     if not location:
@@ -240,8 +241,11 @@ def _is_secret(model: type[Any], name: str) -> bool:
 
 
 def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    return _start(repr(value))
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def place_of(model: type[Any], problem: Mapping[str, Any]) -> tuple[list[str], list[str]]:

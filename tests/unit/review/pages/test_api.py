@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -37,6 +38,10 @@ def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> 
     message = long.json()["error"]["message"]
     assert "'items.0.text': String should have at most 100000 characters (got 'xxx" in message
     assert (message.count("\n"), len(message) < 500) == (0, True), "one problem, and not the whole text"
+    for text, told in (("\ud83d", "write items.0.images=[\\ud83d],"), ("x" * 200_000, f"{'x' * 200}...]")):
+        alone = client.post("/api/items", content=json.dumps({"items": [{"id": "2", "images": text}]}), headers=headers)
+        assert (alone.status_code, len(alone.text) < 1000) == (422, True)
+        assert told in alone.json()["error"]["message"]
     for broken in (b"{", b'{"items": ' + b"1" * 5000 + b"}", b"\xff"):
         assert client.post("/api/items", content=broken, headers=headers).status_code == 400
     appeal = client.post("/api/appeals", json={"id": "a", "post": "1"}, headers=headers)

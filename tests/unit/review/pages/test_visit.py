@@ -13,7 +13,7 @@ from crossguard.review.pages.app import create_app
 from crossguard.review.pages.login import WRONG
 from crossguard.review.pages.visit import FORM, form_of
 from crossguard.review.roles import Role
-from crossguard.review.settings import ReviewSettings
+from crossguard.review.settings import ReviewSettings, gather
 from crossguard.review.store import votes
 from crossguard.review.store.database import Database
 
@@ -129,8 +129,8 @@ def test_a_proxy_may_pass_its_own_name_on_where_the_public_one_is_known(
     settings: ReviewSettings, database: Database
 ) -> None:
     public = {"origin": "https://review.example"}
-    for address, status in (("https://review.example", 422), ("", 403)):
-        console = Console(settings.model_copy(update={"public_url": address}), database)
+    for address, status in (("https://review.example", 422), ("https://Review.example:443", 422), ("", 403)):
+        console = Console(gather(settings.model_dump() | {"public_url": address}, {}, None), database)
         client = TestClient(create_app(console), base_url="http://127.0.0.1:8090")
         form = {"name": "Nobody", "password": PASSWORD}
         assert client.post("/login", data=form, headers=public).status_code == status
