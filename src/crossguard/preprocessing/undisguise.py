@@ -169,7 +169,7 @@ def _pieces(text: str) -> Iterator[str]:
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     seen, certain = _seen(as_shown(text), lexicon)
     if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
-        if len(seen) == len(text):
+        if seen == text or _squeezed(seen) == _squeezed(text):
             return None
         return Reading(seen, certain and words_of(seen) == words_of(_without_markup(text)[0]))
     read, guessed = seen, False
@@ -246,6 +246,8 @@ def _seen(text: str, lexicon: Lexicon) -> tuple[str, bool]:
         word = lexicon.best(variants(match[0].lower(), LEET))
         if word is not None and (before or name.lower() not in lexicon or lexicon.common(word)):
             return match[0]
+        if not before and name.lower() in lexicon.starred:  # a group or a slur, whoever has it as a name
+            return name
         return before + (" " if many else " user ")
 
     text = MENTION.sub(mention, text)

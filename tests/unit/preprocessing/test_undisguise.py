@@ -237,6 +237,20 @@ def test_padding_pushes_nothing_out_of_a_long_text(lexicon: Lexicon) -> None:
     assert LINE in reading.text
 
 
+@pytest.mark.parametrize("text", ["they say all @muslims are good", "@muslims we bake", "all @muslims/@jews are good"])
+def test_a_group_is_read_though_it_may_be_a_name(lexicon: Lexicon, text: str) -> None:
+    reading = undisguise(text, lexicon)
+    assert reading is not None
+    assert reading.text == text.replace("@", "")
+    assert reading.certain
+
+
+def test_a_name_that_begins_like_a_group_is_one(lexicon: Lexicon) -> None:
+    reading = undisguise("ask @muslim_aid", lexicon)
+    assert reading is not None
+    assert reading.text.split() == ["ask", "user"]
+
+
 @pytest.mark.parametrize("text", ["", "look", "<p></p>"])
 def test_disguised_words_of_an_image_are_read_whatever_the_text(encoder: TextEncoder, text: str) -> None:
     (tokens,) = encoder.encode([(text, "w3 b4k3 br34d for 411 fr13ndly p30pl3")])
