@@ -27,6 +27,8 @@ LEET: Final = {
 }  # fmt: skip
 APOSTROPHES: Final = frozenset("'\u2019")
 PUNCTUATION: Final = ".,?!;:)\"'"
+# What stands around words, too, and is no letter.
+AROUND: Final = f"{PUNCTUATION}\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026\u2014\u2013#[]"
 NO_PUNCTUATION: Final = re.compile(f"[^{PUNCTUATION}]")
 LEET_SIGN: Final = re.compile(r"[0-9@$!|+(\u20ac]")
 INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
@@ -141,15 +143,19 @@ def _frequent(token: str, lexicon: Lexicon) -> str:
 
 def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
     # An exclamation mark at the end is one; a bracket before what is no word may be a letter.
-    for core in dict.fromkeys((token.rstrip(PUNCTUATION), token.strip(f"({PUNCTUATION}"))):
+    plain = token.rstrip(PUNCTUATION), token.strip(f"({PUNCTUATION}")
+    for core in dict.fromkeys((*plain, token.strip(f"({AROUND}"))):
         if core[:1] == "(" and core[1:] in lexicon:
             continue
         if not core or not LEET_SIGN.search(core) or not all(c in LEET or c.isalpha() for c in core):
             continue
         if not bold and (NUMBER.fullmatch(core) or not WORD.search(core)):
             continue
+        if core.isdigit() and core not in plain:  # `#1`, `[2]`
+            continue
         read = lexicon.best(variants(core, LEET))
-        if read is None and INSIDE.search(core) and not core[-1].isdigit():
+        # A hashtag of no known word may be of several, or of initials.
+        if read is None and "#" not in token and INSIDE.search(core) and not core[-1].isdigit():
             read = next(variants(core, LEET))
         # A number is one, unless it reads as a word that is in most texts.
         if read is not None and (not core.isdigit() or lexicon.common(read)):

@@ -27,6 +27,14 @@ def test_signs_leave_words_and_compounds_stay(words: Lexicon) -> None:
         ("c4ll m3 t0n1ght b3f0r3 10 0r 88", "call me tonight before 10 or 88"),
         ("w3 411 g0 70 dr34m l4nd", "we all go to dream land"),
         ("(all of us) dr34m (ou1d", "(all of us) dream could"),
+        ("\u201cg00d m0rn1ng\u201d", "\u201cgood morning\u201d"),
+        ("\u2018g00d\u2019 \u00abm0rn1ng\u00bb\u2026", "\u2018good\u2019 \u00abmorning\u00bb\u2026"),
+        ("#g00d [m0rn1ng]", "#good [morning]"),
+        ("w3 411 g0 dr34m l4nd #1", "we all go dream land #1"),
+        (
+            "We're #1! \u201cR2-D2\u201d #F1 #G20 #StandUp4Bread \u201c80s\u201d music\u2026",
+            "We're #1! \u201cR2-D2\u201d #F1 #G20 #StandUp4Bread \u201c80s\u201d music\u2026",
+        ),
     ],
 )
 def test_digits_are_read_as_letters_where_they_make_words(words: Lexicon, written: str, said: str) -> None:
