@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.cache import cache_folder, keep
-from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL, as_shown
+from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL, WISH, as_shown
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -59,7 +59,8 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
     Returns:
         `und` for a text of few letters, and where the classifier is not sure; in another script the likeliest one.
     """
-    text = unicodedata.normalize("NFKC", as_shown(text[:MOST_CHARACTERS]))  # full-width letters are Latin ones
+    text = WISH.sub(" ", as_shown(text[:MOST_CHARACTERS]))
+    text = unicodedata.normalize("NFKC", text)  # full-width letters are Latin ones
     text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", text))
     words = WORD.findall(MENTION.sub(" ", URL.sub(" ", RETWEET.sub("", text))))
     if "en" in known and _is_english(words):

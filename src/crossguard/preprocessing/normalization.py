@@ -99,6 +99,8 @@ ORNAMENT: Final = re.compile(
 BULLET: Final = "\u2022"
 # Signs in place of a character or an object that was lost on the way: their names are no words of the text.
 LOST: Final = re.compile("[\ufffc\ufffd]")
+# Wishes of several Arabic words in one sign ("peace be upon him"), which texts in every language have behind a name.
+WISH: Final = re.compile("[\ufd40-\ufd4f\ufdcf\ufdfa\ufdfb\ufdfd-\ufdff]")
 PICTOGRAPHS: Final = range(0x1F000, 0x1FB00)
 REGIONAL_A: Final = 0x1F1E6
 REGIONAL: Final = range(REGIONAL_A, 0x1F200)
@@ -146,8 +148,9 @@ def _plain(text: str) -> str:
 
 
 def _social(text: str) -> str:
-    text = _compatible(as_shown(text))
+    text = as_shown(text)
     if not text.isascii():
+        text = _compatible(_without_wishes(text))
         words = LOST.sub(" ", text)  # none in a text that is nothing else
         text = "".join(map(_name_symbol, _smiling(text if words.isspace() else words)))
         text = URL.sub(r"\g<0> ", text)  # what ends a link may be invisible, and gone in a moment
@@ -160,6 +163,11 @@ def _social(text: str) -> str:
     text = SPACED_OUT.sub(lambda match: SEPARATORS.sub("", match[0]), text)
     text = MENTIONS.sub("user ", REPEATED.sub(r"\1\1", text))
     return " ".join(text.split())
+
+
+def _without_wishes(text: str) -> str:
+    words = WISH.sub(" ", text)
+    return text if words.isspace() else words
 
 
 def _smiling(text: str) -> str:

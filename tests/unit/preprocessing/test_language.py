@@ -64,6 +64,8 @@ def test_letters_that_are_escaped_twice_count() -> None:
         "",
         "123 456",
         "Work from home in March vs September",
+        "Our Prophet \ufdfa loved cats",  # one sign, of 18 letters
+        "The Messenger of Allah \ufdfa used to fast on Mondays and Thursdays",
     ],
 )
 def test_english_slang_and_short_texts_are_called_nothing_else(text: str) -> None:

@@ -160,6 +160,12 @@ def test_no_padding_of_entities_pushes_words_behind_the_end(blank: str) -> None:
     assert shorten(f"{blank * 11_000}hello you", "social") == "hello you"
 
 
+@pytest.mark.parametrize("sign", "\ufdfa\ufdfb\ufdfd\ufdfe\ufd40")
+def test_a_wish_in_one_sign_adds_no_words(sign: str) -> None:
+    assert normalize(f"our Prophet {sign} loved cats", "social") == "our Prophet loved cats"
+    assert normalize(f" {sign}", "social")
+
+
 def test_brackets_in_a_link_are_part_of_it() -> None:
     link = "https://example.org/search?filters[topic]=cats&filters[q]=dogs(1)"
     assert normalize(f"see {link} here", "social") == "see here"
