@@ -1,4 +1,4 @@
-"""Processes that take over what would hold up this one: how they are started, and what they do first.
+"""Processes that take over what would hold up this one: how they are started, and what they do first; and forks of it.
 
 The two sides exchange lines of JSON and raw bytes; nothing is unpickled. A process ends when its stdin is closed, so
 none outlives the one that started it.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -90,6 +90,16 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
         with contextlib.suppress(OSError):
             if stream is not None:
                 stream.close()
+
+
+def in_forks(renew: Callable[[], None]) -> None:
+    """Has every process that is forked from this one call `renew` first.
+
+    For locks of whole modules: in a fork, one that a thread held in that moment is held for ever, as the thread is not
+    there.
+    """
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=renew)
 
 
 def streams() -> tuple[IO[bytes], IO[bytes]]:

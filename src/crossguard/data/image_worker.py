@@ -24,7 +24,7 @@ from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.data.image_modes import bands
 from crossguard.data.image_process import LONGEST_LINE
 from crossguard.errors import ImageError
-from crossguard.worker_process import WorkerProcess
+from crossguard.worker_process import WorkerProcess, in_forks
 
 # What the header has to prove for an image to be decoded at once: a few tenths of a second at worst.
 CHEAP_BYTES: Final = 8 * MEBI
@@ -136,11 +136,15 @@ class _Pool:
     """Starts processes when they are needed, and keeps them for the next image."""
 
     def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+        self.closed = False
+        self.renew()
+
+    def renew(self) -> None:
+        """Makes locks that nobody holds; in a fork, where processes that the parent keeps are found to have ended."""
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(max(1, min(MOST_PROCESSES, os.cpu_count() or 1)))
-        self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
-        self.closed = False
 
     def decode(self, encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
         with self._turns:
@@ -189,5 +193,10 @@ class _Pool:
         worker.close()
 
 
+def _renew() -> None:
+    _pool.renew()
+
+
 _pool = _Pool()
 atexit.register(close_image_workers)
+in_forks(_renew)

@@ -17,6 +17,7 @@ from crossguard.data.image_modes import to_rgb
 from crossguard.data.image_sources import describe, read_encoded
 from crossguard.data.image_worker import decode_safely
 from crossguard.errors import ImageError
+from crossguard.worker_process import in_forks
 
 if TYPE_CHECKING:
     from crossguard.records import ImageSource
@@ -26,7 +27,7 @@ THUMBNAIL_SIZE: Final = (360, 270)
 
 # Several posts may have one PIL image, whose pixels are read when they are asked for: never by two threads at once. The
 # number of locks is a prime, since addresses are multiples of a power of two.
-_LOCKS: Final = tuple(Lock() for _ in range(61))
+_LOCKS: Final = [Lock() for _ in range(61)]
 
 _CHANNELS: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -83,6 +84,13 @@ def to_jpeg(image: Image.Image, size: tuple[int, int], quality: int = 80) -> byt
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
+
+
+def _renew_locks() -> None:
+    _LOCKS[:] = [Lock() for _ in _LOCKS]
+
+
+in_forks(_renew_locks)
 
 
 def _from_array(array: np.ndarray[Any, Any], limits: ImageLimits) -> Image.Image:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,7 +24,7 @@ from crossguard.runtimes.settings import settings_of
 GRAPHS: Final = ("text", "image", "fusion")
 # Those of a short text, which is computed ahead.
 TOKENS: Final = 16
-Key: TypeAlias = tuple[Path, str]
+Key: TypeAlias = tuple[int, Path, str]
 _loading: dict[Key, Future[Loaded | None]] = {}
 
 
@@ -94,4 +95,5 @@ def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> L
 
 
 def _key(blob: Blob, settings: Mapping[str, Any]) -> Key:
-    return blob.place, str(sorted((name, str(value)) for name, value in settings.items()))
+    # In a fork, a graph that the parent was loading would be waited for in vain.
+    return os.getpid(), blob.place, str(sorted((name, str(value)) for name, value in settings.items()))

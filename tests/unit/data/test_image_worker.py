@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -121,6 +123,33 @@ def test_nothing_starts_after_the_end(pool: image_worker._Pool) -> None:
     with pytest.raises(ImageError, match="stopped"):
         read_image(encoded(photograph(64, 64), "BMP"), FAST)
     assert read_image(encoded(photograph(64, 64), "JPEG"), FAST).frames
+
+
+def test_a_fork_decodes_although_threads_of_its_parent_were_decoding() -> None:
+    """A fork has no such threads, so what they held was held for ever."""
+    script = """
+import io, os, signal
+from PIL import Image
+from crossguard.data import image_worker, images
+
+file = io.BytesIO()
+Image.new("RGB", (64, 64)).save(file, "BMP")
+images.decode(file.getvalue())
+while image_worker._pool._turns.acquire(blocking=False):
+    pass
+for lock in (image_worker._pool._lock, *images._LOCKS):
+    lock.acquire()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    images.decode(file.getvalue())
+    images.decode(Image.open(file))
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "0\n", run.stderr
 
 
 def test_a_file_of_many_parts_is_left_to_a_process() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,32 @@ def test_a_manifest_that_tells_nothing_is_left_to_whoever_checks_it(tmp_path: Pa
     for place in (tmp_path / "bundle.json", tmp_path / "absent.json"):
         with ahead.loading_ahead(place, ["text"], "auto", None, one_by_one=False):
             assert not ahead._loading
+
+
+def test_a_fork_does_not_wait_for_what_its_parent_was_loading(tiny_bundle: Bundle) -> None:
+    script = """
+import os, signal, sys, threading
+from pathlib import Path
+import crossguard
+from crossguard.runtimes import ahead
+
+ahead._load = lambda *_, **__: threading.Event().wait()
+folder = Path(sys.argv[1])
+with ahead.loading_ahead(folder / "bundle.json", ["text"], "auto", None, one_by_one=False):
+    print(len(ahead._loading), flush=True)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        crossguard.Moderator.load(folder, runtime="openvino").score("hello")
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    os._exit(0)
+"""
+    scores(tiny_bundle)
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(tiny_bundle.folder)], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert run.stdout == "1\n0\n", run.stderr
 
 
 def test_a_broken_cache_costs_only_the_time_to_compile(tiny_bundle: Bundle, folder: Path) -> None:
