@@ -7,6 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -235,5 +236,5 @@ def _score_file(
     form, columns = reading.pop("input_format"), Columns(**reading.pop("columns"))
     reader = PostReader(source, format=form, columns=columns, extra=options.keep, **reading)
     steps.refuse_to_read_what_is_written(source, options)
-    words = steps.word_reader() if ocr else None
-    return steps.score_many(load(**loaded), reader, options, transform=words, **how)
+    with steps.word_reader() if ocr else nullcontext() as words:
+        return steps.score_many(load(**loaded), reader, options, transform=words, **how)

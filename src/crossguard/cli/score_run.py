@@ -6,7 +6,8 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from crossguard.data.outputs import Output
     from crossguard.data.tables import PostReader
     from crossguard.moderator import Moderator
-    from crossguard.scoring import Summary
+    from crossguard.scoring import Summary, Transform
 
 _ADDRESS: Final = re.compile(r"(?!https?:)\w+://")
 _WEB: Final = re.compile(r"https?://\S*$")
@@ -65,7 +66,8 @@ def score_one(moderator: Moderator, given: tuple[str, str | None, str], options:
 
     post = Post("post", *given)
     if ocr:
-        post = next(word_reader()(iter([post])))
+        with word_reader() as fill:
+            post = next(fill(iter([post])))
     decision = moderator.score(post)
     if options.as_table:
         from crossguard.cli.table import console, print_decision
@@ -162,11 +164,13 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     refuse_same_file(read, written)
 
 
-def word_reader() -> Any:
-    """Returns what fills in the words of images."""
+@contextmanager
+def word_reader() -> Iterator[Transform]:
+    """Gives what fills in the words of images; images that wait at the end of the block are left unread."""
     from crossguard.data.ocr import WordReader
 
-    return WordReader().fill
+    with closing(WordReader()) as reader:
+        yield reader.fill
 
 
 def _tell_how_to_continue(summary: Summary, options: Options) -> None:

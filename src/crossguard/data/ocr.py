@@ -45,7 +45,10 @@ _NEAR = 0.1
 
 
 class WordReader:
-    """Reads the words in images, several images at once. Safe to share between threads."""
+    """Reads the words in images, several images at once. Safe to share between threads.
+
+    To be closed where a run may end early: Python waits for its threads, and they would read all images that wait.
+    """
 
     def __init__(self, cache: Path | None = None) -> None:
         """Prepares a thread per core; its models load with its first image, in a second or two. `cache` keeps words."""
@@ -74,6 +77,10 @@ class WordReader:
                 yield _filled(*pending.popleft())
         while pending:
             yield _filled(*pending.popleft())
+
+    def close(self) -> None:
+        """Leaves images that wait unread, at once; those that are being read are read to their end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, image: ImageSource | None) -> str:
         assert image is not None

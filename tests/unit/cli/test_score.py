@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ class TestOnePost:
     def test_words_that_were_read_are_kept_in_every_format(
         self, score: Score, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("crossguard.cli.score_run.word_reader", lambda: _reads("all together"))
+        monkeypatch.setattr("crossguard.cli.score_run.word_reader", lambda: nullcontext(_reads("all together")))
         picture = posts.with_name("a.png")
         (tmp_path / "in.csv").write_text("id,text,image_path\ni,hello,a.png\n")
         for given in (["--text", "hello", "--image", picture], [tmp_path / "in.csv"], [tmp_path]):
@@ -382,6 +383,22 @@ class TestErrors:
         Image.new("RGB", (9, 9)).save(tmp_path / "none.png")
         assert score(posts, "-o", out, "--resume").code == 0
         assert [(row.id, row.ok) for row in read_decisions(out)] == [(id_, True) for id_ in "timb"]
+
+    @pytest.mark.parametrize(("options", "code"), [((), 0), (("--on-error", "stop"), 3)])
+    def test_no_words_are_read_after_the_end(
+        self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int
+    ) -> None:
+        closed: list[bool] = []
+
+        class Reader:
+            fill = staticmethod(_reads("words"))
+
+            def close(self) -> None:
+                closed.append(True)
+
+        monkeypatch.setattr("crossguard.data.ocr.WordReader", Reader)
+        assert score(posts, "--ocr", *options).code == code
+        assert closed == [True]
 
     def test_nothing_could_be_scored(self, score: Score, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text('{"id": "1", "image_path": "a.png"}\n{broken\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,28 @@ def test_an_image_is_loaded_once(reader: WordReader, tmp_path: Path, monkeypatch
     monkeypatch.setattr("crossguard.data.images.read_encoded", lambda source, *_: source)
     assert reader.read(path) == "LOADED"
     assert loaded == [path]
+
+
+def test_images_that_wait_are_left_unread_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python waits for its threads: a run that was stopped went on until all of them had been read."""
+    pytest.importorskip("rapidocr", reason="needs crossguard[ocr]")
+    begun: list[object] = []
+    closed = threading.Event()
+
+    def read(_: WordReader, image: object) -> str:
+        begun.append(image)
+        if image != b"first":
+            closed.wait()
+        return ""
+
+    monkeypatch.setattr(WordReader, "_read", read)
+    reader = WordReader(tmp_path)
+    images = (b"first", *[b"other"] * 10 * available_cores())
+    next(reader.fill(Post(str(place), image=image) for place, image in enumerate(images)))
+    reader.close()
+    closed.set()
+    reader._pool.shutdown()
+    assert len(begun) <= 1 + available_cores()
 
 
 @pytest.mark.parametrize("size", [(1, 20_000), (8, 8_000), (4_001, 1), (65_000, 16), (1, 100)])
