@@ -48,6 +48,13 @@ class ExistingPath(click.Path):
 PATH: Final = click.Path(path_type=Path)
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
 EXISTING: Final = ExistingPath(exists=True, path_type=Path)
+POST_COLUMNS: Final = {
+    "id": "Column of post ids.",
+    "text": "Column of texts.",
+    "image_path": "Column of paths or data: URLs.",
+    "image_text": "Column of the words in images.",
+    "image": "Column of encoded images (bytes).",
+}
 
 
 def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -117,6 +124,23 @@ annotated_options = added(
         click.option("--images/--no-images", default=True, help="Whether to use the images of DATA."),
     )
 )
+
+
+def reading_options(posts: str, formats: Sequence[str], otherwise: str = "") -> Callable[[F], F]:
+    """Returns the decorator that adds the format of a table, and the columns of `POST_COLUMNS` with `_column` behind.
+
+    `posts` is what the command calls the table; `otherwise` says more about how its format is found out.
+    """
+    chosen = click.Choice(formats)
+    return added(
+        (
+            click.option("--input-format", type=chosen, help=f"Format of {posts}; else by its name{otherwise}."),
+            *(
+                click.option(f"--{name.replace('_', '-')}-column", default=name, show_default=True, help=told)
+                for name, told in POST_COLUMNS.items()
+            ),
+        )
+    )
 
 
 def resampling_options(rounds: int, *, least: int = 0) -> Callable[[F], F]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,11 +14,13 @@ from crossguard.cli import end_when_terminated
 from crossguard.cli.options import (
     EXISTING,
     PATH,
+    POST_COLUMNS,
     ExistingPath,
     out_option,
     overwrite_option,
     policy_file,
     policy_name,
+    reading_options,
     refuse_idle,
     settings_options,
     typed,
@@ -110,16 +112,20 @@ def _console(settings: ReviewSettings, *, create: bool = False) -> Console:
 @click.option("--results", type=EXISTING, help="What `crossguard score` wrote for POSTS.")
 @click.option("--source", default="file", show_default=True, help="What to call where the posts come from.")
 @click.option("--suggestions", is_flag=True, help="POSTS is what `crossguard serve --suggestions` wrote.")
+@reading_options("POSTS", ["jsonl", "csv", "txt", "parquet", "xlsx"])
 @click.option("--image-root", type=PATH, help="Folder that relative image paths start from; else that of the table.")
 @click.pass_obj
 def import_posts(
     settings: ReviewSettings,
+    /,
     posts: Path,
     *,
     results: Path | None,
     source: str,
     suggestions: bool,
+    input_format: str | None,
     image_root: Path | None,
+    **columns: Any,
 ) -> None:
     """Put the posts of a table into the console.
 
@@ -129,15 +135,18 @@ def import_posts(
     out and told at the end, with exit code 3; the others are taken.
     """
     if suggestions:
-        refuse_idle(("results", "image_root"), "beside --suggestions")
+        refuse_idle(("results", "input_format", "image_root", *columns), "beside --suggestions")
     console = _console(settings, create=True)
+    from crossguard.data.columns import Columns
     from crossguard.review.files import take_file, take_suggestions
 
     notes: list[str] = []
     if suggestions:
         batches = take_suggestions(console, posts, source=source)
     else:
-        batches = take_file(console, posts, source=source, results=results, image_root=image_root, note=notes.append)
+        named = Columns(**{name: columns[f"{name}_column"] for name in POST_COLUMNS})
+        how = {"format": input_format, "columns": named, "image_root": image_root}
+        batches = take_file(console, posts, source=source, results=results, note=notes.append, **how)
     taken = known = passed = refused = 0
     edited: list[str] = []
     left_out: list[str] = []

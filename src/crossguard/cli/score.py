@@ -16,10 +16,17 @@ import click
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 from crossguard.cli import until_exit
-from crossguard.cli.options import Number, model_option, out_option, refuse_idle, single_option
+from crossguard.cli.options import (
+    POST_COLUMNS,
+    Number,
+    model_option,
+    out_option,
+    reading_options,
+    refuse_idle,
+    single_option,
+)
 
 _POSITIVE = click.IntRange(min=1)
-_COLUMNS = ("id", "text", "image_path", "image_text", "image")
 # Which options go where: to `load`, to a reader of posts, and to a job.
 _LOADED = ("model", "policy", "tenant", "runtime", "precision", "threads", "pixels", "other_languages")
 _READING = ("input_format", "image_root", "confine_images")
@@ -28,7 +35,7 @@ _JOBS = ("engine", "workers", "shards", "unit_posts", "fetch_origins", "fetch_pr
 _OF_ONE_FILE = ("limit", "overwrite", "verbose", "show_text")
 _NOT_OF_ONE = (
     *("resume", "limit", "batch_size", "on_error", "dry_run", "price", "metrics_port"),
-    *(*_READING, *_JOBS, *(f"{name}_column" for name in _COLUMNS)),
+    *(*_READING, *_JOBS, *(f"{name}_column" for name in POST_COLUMNS)),
 )
 
 
@@ -77,16 +84,9 @@ _NOT_OF_ONE = (
 @click.option("--threads", type=_POSITIVE, help="Number of cores; all by default.")
 @click.option("--batch-size", type=_POSITIVE, help="Posts per batch.")
 @click.option("--limit", type=_POSITIVE, help="Score at most this many posts.")
-@click.option(
-    "--input-format",
-    type=click.Choice(["jsonl", "csv", "txt", "parquet", "xlsx", "folder"]),
-    help="Format of INPUT; else by its name, and for stdin by its first character.",
+@reading_options(
+    "INPUT", ["jsonl", "csv", "txt", "parquet", "xlsx", "folder"], ", and for stdin by its first character"
 )
-@click.option("--id-column", default="id", show_default=True, help="Column of post ids.")
-@click.option("--text-column", default="text", show_default=True, help="Column of texts.")
-@click.option("--image-path-column", default="image_path", show_default=True, help="Column of paths or data: URLs.")
-@click.option("--image-text-column", default="image_text", show_default=True, help="Column of the words in images.")
-@click.option("--image-column", default="image", show_default=True, help="Column of encoded images (bytes).")
 @click.option("--image-root", help="Folder that relative image paths start from; else that of INPUT.")
 @click.option(
     "--confine-images", is_flag=True, help="Refuse image paths outside the image root; for tables from others."
@@ -157,7 +157,7 @@ def command(
     posts, as a table on a terminal and as JSON Lines in a pipe. Exit codes: 0 finished, 8 not one
     post could be scored, others an error that stderr names.
     """
-    columns = {name: others.pop(f"{name}_column") for name in _COLUMNS}
+    columns = {name: others.pop(f"{name}_column") for name in POST_COLUMNS}
     loaded, reading, jobs = ({name: others.pop(name) for name in names} for names in (_LOADED, _READING, _JOBS))
     batch_size = others.pop("batch_size")
     options = steps.Options(**others, out=None if out is None else Path(out))

@@ -58,18 +58,18 @@ def take_file(
     *,
     source: str = "file",
     results: Path | None = None,
-    image_root: Path | None = None,
     note: Callable[[str], object] = warnings.warn,
+    **reading: Any,
 ) -> Iterator[Received]:
     """Takes the posts of a table into the console and yields what became of each batch.
 
     A table that was taken before, in whole or in part, adds its new posts only, so an interrupted run can be repeated.
     A row that the console does not take costs no other: it is left out and told with its batch.
     Besides what scoring reads, it may have the columns of `_EXTRA`. `results` are what `crossguard score` wrote for it;
-    else the model scores them.
+    else the model scores them. `reading` goes to `PostReader`.
     """
     _check_source(source)
-    table = PostReader(path, image_root=image_root or path.parent, extra=True)
+    table = PostReader(path, extra=True, **reading)
     rows = _rows(table, source)
     if results is not None:
         rows = _joined(rows, path, results)

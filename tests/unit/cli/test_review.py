@@ -67,7 +67,7 @@ def test_a_misspelt_variable_is_told_before_every_command(
     assert "'CROSSGUARD_REVIEW_DATABASE'?" in told
 
 
-@pytest.mark.parametrize("option", ["--results", "--image-root"])
+@pytest.mark.parametrize("option", ["--results", "--image-root", "--text-column"])
 def test_what_suggestions_do_not_have_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:

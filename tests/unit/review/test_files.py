@@ -50,6 +50,18 @@ def test_posts_of_two_tables_without_ids_are_different_posts(tmp_path: Path) -> 
     assert stored == ["four", "one", "three", "two"], "the same row is the same post, another is not"
 
 
+def test_columns_and_format_are_named_as_for_scoring(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts, store = tmp_path / "posts.data", str(tmp_path / "r.sqlite")
+    posts.write_text("Nummer,Nachricht,author\n7,Guten Tag,bob\n")
+    command = ["review", "--database", store, "--model", "none", "import", str(posts), "--input-format", "csv"]
+    assert run(command) == 3
+    assert "Name yours with --text-column" in capsys.readouterr().err
+    assert run([*command, "--text-column", "Nachricht", "--id-column", "Nummer"]) == 0
+    with Database.open(store).read() as db:
+        stored = db.execute(select(items).where(items.c.source == "file")).one()
+    assert (stored.external, stored.text, stored.author) == ("7", "Guten Tag", "bob")
+
+
 def test_deleted_rows_of_a_table_without_ids_make_no_new_posts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
