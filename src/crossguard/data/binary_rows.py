@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
+from crossguard.data.arrow_times import with_times_as_text
 from crossguard.data.cells import written
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
@@ -88,10 +88,7 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
 
 
 def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
-    """Yields the rows of a record batch; None for one with a text that is not UTF-8.
-
-    Where Python cannot hold a date or time, those of the rows around it are texts.
-    """
+    """Yields the rows of a record batch, dates and times as texts; None for one with a text that is not UTF-8."""
     for part in (batch.slice(start, ROWS) for start in range(0, len(batch), ROWS)):
         try:
             yield from _rows(part)
@@ -106,41 +103,8 @@ def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
 def _rows(batch: Any) -> list[dict[str, Any]]:
     import pyarrow as pa
 
-    try:
-        return list(batch.to_pylist())
-    except UnicodeDecodeError:
-        raise
-    except (ValueError, OverflowError, KeyError):  # nanoseconds, years after 9999, an unknown zone
-        # Times with a zone become those of UTC first, as not every machine knows every zone.
-        columns = [_told(column) if pa.types.is_duration(column.type) else column for column in batch.columns]
-        for zoned in (True, False):
-            columns = [column.cast(_without_times(column.type, zoned=zoned)) for column in columns]
-        return list(pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist())
-
-
-def _told(durations: Any) -> Any:
-    """Returns durations as texts with their unit."""
-    import pyarrow.compute as pc
-
-    return pc.binary_join_element_wise(durations.cast("string"), durations.type.unit, " ")
-
-
-@lru_cache(maxsize=1000)
-def _without_times(kind: Any, *, zoned: bool) -> Any:
-    """Returns a type with UTC in place of other zones, or else with texts in place of dates and times."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    for is_kind, of in ((types.is_list, pa.list_), (types.is_large_list, pa.large_list)):
-        if is_kind(kind):
-            return of(_without_times(kind.value_type, zoned=zoned))
-    if types.is_struct(kind):
-        return pa.struct([field.with_type(_without_times(field.type, zoned=zoned)) for field in kind])
-    if types.is_dictionary(kind):
-        return _without_times(kind.value_type, zoned=zoned)
-    if zoned:
-        return pa.timestamp(kind.unit, "UTC") if types.is_timestamp(kind) and kind.tz else kind
-    return pa.string() if types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind) else kind
+    columns = [with_times_as_text(column) for column in batch.columns]
+    return list(pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist())
 
 
 class ExcelPosts:

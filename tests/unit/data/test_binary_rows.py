@@ -110,13 +110,23 @@ class TestParquet:
         }
         pq.write_table(pa.table(table), tmp_path / "in.parquet", store_schema=True)
         (post,) = read(tmp_path / "in.parquet", extra=True)
-        assert (post.error, post.id) == (None, "1970-01-01 00:00:01.000")
-        assert post.extra["exact"] == "1970-01-01 00:00:00.000000001"
-        assert post.extra["zoned"] == "1970-01-01 00:00:00.000001Z"
-        assert post.extra["seen"] == ["1970-01-01 00:00:00.000001Z"]
-        assert post.extra["more"] == {"at": "1970-01-01 00:00:00.000000001"}
+        assert (post.error, post.id) == (None, "1970-01-01T00:00:01.000")
+        assert post.extra["exact"] == "1970-01-01T00:00:00.000000001"
+        assert post.extra["zoned"] == "1970-01-01T00:00:00.000001Z"
+        assert post.extra["seen"] == ["1970-01-01T00:00:00.000001Z"]
+        assert post.extra["more"] == {"at": "1970-01-01T00:00:00.000000001"}
         assert (post.extra["day"], post.extra["took"]) == ("1970-01-02", f"{2**60} s")
         assert isinstance(post.extra["late"], str)
+
+    def test_times_have_one_form_whatever_the_rows_around_them_hold(self, tmp_path: Path) -> None:
+        """Rows are read 64 at a time, and the exact time of the last one is none that Python holds."""
+        instants = [1_774_751_400_000_000_000] * 65 + [1]
+        table = {"text": ["hello"] * 66, "at": pa.array(instants, pa.timestamp("ns", "Asia/Tokyo"))}
+        pq.write_table(pa.table(table | {"took": pa.array(instants, pa.duration("ns"))}), tmp_path / "in.parquet")
+        extras = [post.extra for post in read(tmp_path / "in.parquet", extra=True)]
+        assert {extra["at"] for extra in extras[:65]} == {"2026-03-29T02:30:00.000000000Z"}
+        assert {extra["took"] for extra in extras[:65]} == {"1774751400000000000 ns"}
+        assert extras[65] == {"at": "1970-01-01T00:00:00.000000001Z", "took": "1 ns"}
 
     def test_ids_and_texts_of_other_types_are_read(self, tmp_path: Path) -> None:
         ids = pa.array([Decimal("12345678901234567890123456789012.00")], pa.decimal128(38, 2))

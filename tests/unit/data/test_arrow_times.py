@@ -1,0 +1,42 @@
+"""Dates, times and durations as texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from crossguard.data.arrow_times import with_times_as_text
+
+ZONED = pa.timestamp("ms", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "texts"),
+    [
+        ([1_774_751_400_000, None], ZONED, ["2026-03-29T02:30:00.000Z", None]),
+        ([0], pa.timestamp("s"), ["1970-01-01T00:00:00"]),
+        ([0], pa.timestamp("s", "Mars/Olympus"), ["1970-01-01T00:00:00Z"]),
+        ([1], pa.date32(), ["1970-01-02"]),
+        ([90], pa.time32("s"), ["00:01:30"]),
+        ([5400, None, -1], pa.duration("s"), ["5400 s", None, "-1 s"]),
+        ([[], None, [1, None]], pa.list_(ZONED), [[], None, ["1970-01-01T00:00:00.001Z", None]]),
+        (
+            [{"took": 1, "by": "me"}, None],
+            pa.struct([("took", pa.duration("ns")), ("by", pa.string())]),
+            [{"took": "1 ns", "by": "me"}, None],
+        ),
+        ([(1, 2, 3)], pa.month_day_nano_interval(), [(1, 2, 3)]),
+        (["2026-03-29 noon", None], pa.string(), ["2026-03-29 noon", None]),
+    ],
+)
+def test_times_become_texts_and_the_rest_stays(values: list[Any], kind: Any, texts: list[Any]) -> None:
+    column = pa.array(values, kind)
+    assert with_times_as_text(column).to_pylist() == texts
+    assert with_times_as_text(column[1:]).to_pylist() == texts[1:]
+
+
+def test_times_that_are_stored_once_become_texts() -> None:
+    column = pa.array([1, 1, None], ZONED).dictionary_encode()
+    assert with_times_as_text(column).to_pylist() == ["1970-01-01T00:00:00.001Z", "1970-01-01T00:00:00.001Z", None]
