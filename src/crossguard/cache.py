@@ -18,7 +18,8 @@ def cache_folder() -> Path:
     """
     own = os.environ.get("CROSSGUARD_CACHE")
     try:
-        return Path(own) if own else user_cache_path("crossguard", appauthor=False)
+        # No shell expands a ~ in a Dockerfile or in the settings of a service.
+        return Path(own).expanduser() if own else user_cache_path("crossguard", appauthor=False)
     except RuntimeError:
         return Path(os.devnull, "crossguard")
 

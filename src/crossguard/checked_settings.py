@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
@@ -117,16 +118,22 @@ def parse_yaml(content: str | bytes | IO[bytes], where: str) -> Any:
         raise ConfigError(f"{where} is not valid YAML: {error}") from None
 
 
+def at_home(path: Path) -> Path:
+    """Returns a path that begins with `~` as one in that user's home folder, where there is such a user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib raises where nobody has that name
+
+
 def read_yaml(path: Path, *, quoted: bool = True) -> dict[str, Any]:
     """Reads a YAML file that holds one mapping.
 
     Args:
-        path: The file.
+        path: The file; a `~` at its beginning is the home folder.
         quoted: Whether an error may repeat a line of it, which may hold a secret.
 
     Raises:
         ConfigError: The file is missing, is not YAML, holds something else, or has a key twice.
     """
+    path = at_home(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -157,6 +164,8 @@ def _origin(value: str) -> str:
 WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
 BaseAddress: TypeAlias = Annotated[WebAddress, AfterValidator(lambda value: value.rstrip("/"))]
 PublicAddress: TypeAlias = Annotated[BaseAddress, AfterValidator(_origin)]
+# No shell expands a ~ in variables, in files of settings, or behind `--option=`.
+FilePath: TypeAlias = Annotated[Path, AfterValidator(at_home)]
 # A variable that is made of a file often has the end of its line.
 Secret: TypeAlias = Annotated[str, AfterValidator(lambda value: value.rstrip("\r\n"))]
 

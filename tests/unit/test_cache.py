@@ -20,6 +20,8 @@ from crossguard.cache import cache_folder, keep
         ({"CROSSGUARD_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, Path("/c")),
         ({"XDG_CACHE_HOME": "/x"}, Path("/x/crossguard")),
         ({"HOME": "/h"}, Path("/h/.cache/crossguard")),
+        ({"CROSSGUARD_CACHE": "~/c", "HOME": "/h"}, Path("/h/c")),
+        ({"CROSSGUARD_CACHE": "~nobody-has-this-name/c"}, Path(os.devnull, "crossguard")),
     ],
 )
 def test_cache_folder(variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,12 +158,16 @@ def test_an_unknown_policy_is_told(tiny_bundle: Bundle) -> None:
         Moderator.load(tiny_bundle.folder, policy="benchmrk")
 
 
-def test_a_policy_file_overrides_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_policy_file_overrides_the_bundle(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text("name: mine\nversion: '1'\nlabels:\n  racist: {threshold: 0.0, review: 0.0}\n")
     decision = Moderator.load(tiny_bundle.folder, policy=path).score(text="hello")
     assert decision.policy == "mine"
     assert "racist" in decision.flags
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Moderator.load(tiny_bundle.folder, policy="~/policy.yaml").policy.name == "mine"
 
 
 def test_relative_images_start_from_the_image_root(tiny_bundle: Bundle, tmp_path: Path) -> None:

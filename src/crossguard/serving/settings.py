@@ -10,7 +10,15 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from crossguard import checked_settings
-from crossguard.checked_settings import BaseAddress, PublicAddress, StrictModel, Words, gather_settings, setting
+from crossguard.checked_settings import (
+    BaseAddress,
+    FilePath,
+    PublicAddress,
+    StrictModel,
+    Words,
+    gather_settings,
+    setting,
+)
 from crossguard.wire import SOURCE
 
 PREFIX = "CROSSGUARD_"
@@ -122,7 +130,7 @@ class ServeSettings(StrictModel):
         "serve",
         pattern=SOURCE,
     )
-    suggestions: Path | None = setting(
+    suggestions: FilePath | None = setting(
         "File to which comments:suggestscore adds a line each; without one, and without a review queue, "
         "nothing of them is kept.",
         None,

@@ -27,6 +27,13 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     assert (got.port, got.host, got.max_posts) == (3, "environment", 5)
 
 
+def test_files_may_be_named_by_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "serve.yaml").write_text("port: 1\n")
+    found = gather({}, {"CROSSGUARD_SUGGESTIONS": "~/comments.jsonl"}, Path("~/serve.yaml"))
+    assert (found.suggestions, found.port) == (tmp_path / "comments.jsonl", 1)
+
+
 def test_words_are_split_at_commas() -> None:
     got = gather({"fetch_origins": "https://a.example, https://b.example"}, {}, None)
     assert got.fetch_origins == ("https://a.example", "https://b.example")

@@ -168,8 +168,9 @@ def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
 
 
 def _url(where: str) -> URL:
+    file = os.path.expanduser(where)  # noqa: PTH111 - pathlib makes a folder of an empty name
     try:
-        url = make_url(where) if "://" in where else URL.create("sqlite", database=where)
+        url = make_url(where) if "://" in where else URL.create("sqlite", database=file)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         url.get_dialect()

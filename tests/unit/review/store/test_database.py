@@ -68,6 +68,12 @@ def test_a_file_is_only_made_where_that_is_wanted(form: str, tmp_path: Path) -> 
     Database.open(where, create=False).close()
 
 
+def test_a_file_may_be_named_by_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Database.open("~/new.sqlite").close()
+    assert (tmp_path / "new.sqlite").is_file()
+
+
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
 def test_a_new_file_is_for_its_owner_alone(form: str, tmp_path: Path) -> None:
     """It holds the posts, and what people said of them."""
