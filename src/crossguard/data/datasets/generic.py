@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from crossguard.data.cells import Shares
+from crossguard.data.cells import Shares, names_in
 from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
 from crossguard.data.image_sources import is_data_url
@@ -26,7 +26,8 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         wanted: The columns that are labels; when none is named, all that are neither `FIXED` nor part of a post.
 
     Raises:
-        TableError: It is missing, of an unknown kind, empty, has no column of text or image, or none that is wanted.
+        TableError: It is missing, of an unknown kind, empty, has no column of text or image, none that is wanted, or
+            `hateful` in place of a label.
     """
     builder = AnyBuilder(Columns(), path.parent, extra=True)
     posts = open_posts(path, builder)
@@ -37,7 +38,13 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         raise TableError(f"{path} holds no rows.")
     if not set(builder.found) - {"id", "image"}:
         raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', builder.header)}")
-    others = tuple(name for name in dict.fromkeys(itertools.chain.from_iterable(shapes)) if name not in FIXED)
+    header = dict.fromkeys(itertools.chain.from_iterable(shapes))
+    others = tuple(name for name in header if name not in FIXED)
+    if "hateful" in header and ("hateful" in wanted or not others):
+        raise TableError(
+            f"{path}: 'hateful' is no label for training: it says of a post with labels whether it is hateful at all. "
+            "To train on it, rename the column, such as to is_hate."
+        )
     for name in wanted:
         if name not in others:
             known = f" Read without being named: {', '.join(FIXED)}." if name in FIXED else suggest(name, others)
@@ -71,7 +78,7 @@ def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> 
             post.text,
             post.image_text,
             _file(post.image, where),
-            str(post.extra.get("split") or "train"),
+            ", ".join(names_in(post.extra.get("split"))) or "train",
             values,
             hateful,
             str(post.extra.get("stratum") or ""),

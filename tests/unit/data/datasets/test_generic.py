@@ -37,6 +37,22 @@ def test_words_and_images_that_are_not_read_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "wanted"), [("text,hateful", []), ("text,hateful", ["hateful"]), ("text,hateful,spam", ["hateful"])]
+)
+def test_a_column_that_is_no_label_for_training_is_told(tmp_path: Path, header: str, wanted: list[str]) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"{header}\na,1,0\n" if "spam" in header else f"{header}\na,1\n")
+    with pytest.raises(TableError, match=r"'hateful' is no label for training.* rename the column, such as to is_hate"):
+        dataset(path, wanted)
+
+
+def test_splits_are_named_as_for_evaluate(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('text,split,spam\na,test,1\nb," test ",0\nc,NaN,0\nd,,1\n')
+    assert [row.split for row in dataset(path).read(path)] == ["test", "test", "train", "train"]
+
+
+@pytest.mark.parametrize(
     ("content", "message"), [("id,spam\n1,0\n", "needs a column text"), ("", "is empty"), ("text,a\n", "no rows")]
 )
 def test_an_unusable_table_is_explained(tmp_path: Path, content: str, message: str) -> None:
@@ -82,7 +98,7 @@ def test_numbers_are_names_and_a_missing_text_is_empty(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table({"id": [7, 8], "text": pa.array([None, "hello"]), "hateful": [None, 0.5]})
+    table = pa.table({"id": [7, 8], "text": pa.array([None, "hello"]), "spam": [None, 0.25], "hateful": [None, 0.5]})
     pq.write_table(table, tmp_path / "mine.parquet")
     first, second = dataset(tmp_path / "mine.parquet").read(tmp_path / "mine.parquet")
     assert (first.id, first.text, first.annotated) == ("7", "", False)
