@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import groupby
 
 MASK = "*"
 WIDTH = 60
 _SHORT = 2
-# One word with its letters set apart, as people write it to slip past a filter.
-# What ends it is no letter, but may be a sign of those between: of "a_ a_ a_", each start would be read to the end.
-_SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]{1,3}){2,}[^\W_](?![^\W_])")
 # Letters, digits, and letters in circles, brackets, squares and flags.
-_LETTER = r"(?:[^\W_]|[\u249c-\u24e9\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff])"
+_STYLED = "\u249c-\u24e9\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff"
+_LETTER = rf"(?:[^\W_]|[{_STYLED}])"
+_LETTERS = re.compile(_LETTER)
+_BETWEEN = rf"(?:[^\w{_STYLED}]|_)"
+_GAP = rf"(?!['\u2019]\w){_BETWEEN}{{1,4}}"  # not that of "I'm a"
+# Accents that are characters of their own.
+_ACCENTS = "[\u0300-\u036f\u0483-\u0489\u20d0-\u20ff\ufe00-\ufe0f]*+"
+_APART = rf"{_LETTER}{_ACCENTS}"
+# One word with its letters set apart, as people write it to slip past a filter: each by the same, or by anything.
+# What ends it is no letter, but may be a sign of those between: of "a_ a_ a_", each start would be read to the end.
+_SPACED_OUT = re.compile(
+    rf"(?<![\w{_STYLED}])(?<!\w['\u2019])(?:{_APART}(?P<gap>{_GAP}){_APART}(?:(?P=gap){_APART})+"
+    rf"|(?:{_APART}{_GAP}){{2,}}{_APART})(?!['\u2019]?{_LETTER})"
+)
+# A line without two letters in a row.
+_LONE_LETTERS = re.compile(rf"(?:{_BETWEEN}|{_LETTER}(?!{_LETTER}))*+")
 # A word from its first to its last letter or digit, whatever stands between.
 _WORD = re.compile(rf"{_LETTER}(?:[^ ]*{_LETTER})?")
 # Words that carry no attack by themselves and keep a masked sentence readable.
@@ -35,6 +48,12 @@ def mask(text: str) -> str:
     signs do not help a slur to be shown; letters set apart are one word.
     """
     return _WORD.sub(_masked, _SPACED_OUT.sub(_masked_letters, visible(text)))
+
+
+def mask_lines(text: str) -> str:
+    """Returns a text with its lines masked; those of lone letters are one word, as one is written downwards."""
+    groups = groupby(text.splitlines(), lambda line: _LONE_LETTERS.fullmatch(line) is not None)
+    return "\n".join(line for lone, lines in groups for line in _masked_lines(list(lines), lone=lone))
 
 
 def excerpt(text: str, width: int = WIDTH) -> str:
@@ -62,8 +81,17 @@ def _visible_line(line: str) -> str:
     return " " * (len(line) - len(line.lstrip(" "))) + visible(known)
 
 
+def _masked_lines(lines: list[str], *, lone: bool) -> list[str]:
+    letters = _LETTERS.findall("".join(lines)) if lone else []
+    return [_one_word(letters)] if len(letters) > _SHORT else [mask(line) for line in lines]
+
+
 def _masked_letters(match: re.Match[str]) -> str:
-    return match[0][0] + MASK * (sum(map(str.isalnum, match[0])) - 1)
+    return _one_word(_LETTERS.findall(match[0]))
+
+
+def _one_word(letters: list[str]) -> str:
+    return letters[0] + MASK * (len(letters) - 1)
 
 
 def _masked(match: re.Match[str]) -> str:

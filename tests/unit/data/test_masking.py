@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
-from crossguard.data.masking import excerpt, mask, visible, visible_lines
+from crossguard.data.masking import excerpt, mask, mask_lines, visible, visible_lines
 
 
 @pytest.mark.parametrize(
@@ -14,6 +16,12 @@ from crossguard.data.masking import excerpt, mask, visible, visible_lines
         ("I don\N{RIGHT SINGLE QUOTATION MARK}t know", "I don\N{RIGHT SINGLE QUOTATION MARK}t know"),
         ("you s l u r, s.l.u.r!", "you s***, s***!"),
         ("you s . l . u . r", "you s***"),
+        ("all s, l, u, r and all s / l / u / r", "all s*** and all s***"),
+        ("all s\N{BULLET}l\N{BULLET}u\N{BULLET}r | s | l | u | r", "all s*** | s***"),
+        ("you \U0001f1f8 \U0001f1f1 \U0001f1fa \U0001f1f7 must", "you \U0001f1f8*** must"),
+        ("you \u24c8 \u24c1 \u24ca \u24c7", "you \u24c8***"),
+        ("you s\u0301 l\u0336 \u2013 u\u0301\u0302 r\u0301.", "you s***."),
+        ("I am a b, or c d: you, I'm a b, I\u2019m a", "I am a b, or c d: you, I'm a b, I\u2019m a"),
         ("été 愚か者め", "é** 愚***"),
         ("", ""),
         ("!!! ...", "!!! ..."),
@@ -39,6 +47,16 @@ def test_excerpt_is_cut_to_its_width() -> None:
     assert excerpt("short", 10) == "short"
     assert excerpt("a longer text", 10) == "a longer\N{HORIZONTAL ELLIPSIS}"
     assert len(excerpt("x" * 99, 10)) == 10
+
+
+@pytest.mark.parametrize(
+    "part", ["a_ ", "a ", "a, ", "a\u0301 ", "\u24c8 ", "\U0001f1f8 ", "a | | | ", "a b cd ", "a__", "\u0301"]
+)
+def test_masking_takes_time_in_proportion(part: str) -> None:
+    started = process_time()
+    mask_lines(part * 30_000)
+    mask_lines(f"{part}\n" * 30_000)
+    assert process_time() - started < 5  # a few tenths of one
 
 
 def test_letters_in_circles_and_words_in_pieces_are_hidden() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment
 
-from crossguard.data.masking import excerpt, mask, visible
+from crossguard.data.masking import excerpt, mask_lines, visible
 from crossguard.markup import templates
 
 
@@ -23,8 +22,8 @@ def environment() -> Environment:
     """Returns the environment of all templates."""
     made = templates("crossguard.review.pages")
     made.filters.update(
-        masked=partial(by_line, mask),
-        plain=partial(by_line, visible),
+        masked=masked,
+        plain=plain,
         only_in=only_in,
         moment=moment,
         ago=ago,
@@ -32,12 +31,19 @@ def environment() -> Environment:
     return made
 
 
-def by_line(show: Callable[[str], str], text: str, width: int | None = None) -> str:
-    """Shows a text line by line; with a `width`, only its start, of at most so many characters on one line."""
-    if width is not None:
-        # A long text is read to its end only where it begins with blanks alone.
-        text = excerpt(text[: 4 * width], width) or excerpt(text, width)
-    return "\n".join(map(show, text.splitlines()))
+def masked(text: str, width: int | None = None) -> str:
+    """Masks a text line by line; with a `width`, shows only its start, of at most so many characters on one line."""
+    return mask_lines(_start(text, width))
+
+
+def plain(text: str, width: int | None = None) -> str:
+    """Shows a text line by line, as `masked` does, with all of its words."""
+    return "\n".join(map(visible, _start(text, width).splitlines()))
+
+
+def _start(text: str, width: int | None) -> str:
+    # A long text is read to its end only where it begins with blanks alone.
+    return text if width is None else excerpt(text[: 4 * width], width) or excerpt(text, width)
 
 
 def only_in(text: str, other: str) -> str:

@@ -8,22 +8,26 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from crossguard.data.masking import mask, visible
-from crossguard.review.pages.templating import ago, by_line, environment, moment, only_in
+from crossguard.review.pages.templating import ago, environment, masked, moment, only_in, plain
 
 words: Any = environment().get_template("words.html.j2").module
 
 
 def test_a_text_is_masked_line_by_line() -> None:
     text = "You are vermin\nall of\u202e you"
-    assert by_line(mask, text) == "You are v*****\nall of you"
-    assert by_line(visible, text) == "You are vermin\nall of you"
+    assert masked(text) == "You are v*****\nall of you"
+    assert plain(text) == "You are vermin\nall of you"
+
+
+def test_a_word_that_is_written_downwards_is_masked_as_one() -> None:
+    assert masked("you:\nv\n\n- e -\nr m\ni\nn\nyou") == "you:\nv*****\nyou"
+    assert masked("a\nb\n\nyou") == "a\nb\n\nyou"
 
 
 def test_the_start_of_a_long_text_stands_on_one_line() -> None:
-    assert by_line(visible, "one two\nthree four five", 10) == "one two t…"
-    assert by_line(visible, "short", 10) == "short"
-    assert by_line(visible, " " * 100 + "\u200b" * 100 + "words behind blanks", 10) == "words beh…"
+    assert plain("one two\nthree four five", 10) == "one two t…"
+    assert plain("short", 10) == "short"
+    assert plain(" " * 100 + "\u200b" * 100 + "words behind blanks", 10) == "words beh…"
 
 
 def test_a_post_begins_with_its_text_or_else_the_words_in_its_image() -> None:
