@@ -170,6 +170,11 @@ class Moderator:
         return self._preparation.image_root
 
     @property
+    def image_limits(self) -> ImageLimits:
+        """Caps on what is decoded."""
+        return self._preparation.image_limits
+
+    @property
     def labels(self) -> LabelSet:
         """What is predicted, in column order."""
         return self.bundle.labels
@@ -264,7 +269,8 @@ class Moderator:
             return self._score_one(posts)
         seen: list[Post] = []
         names = Names(self.labels.names, attributes=tuple(self.bundle.manifest.attributes))
-        return Results(self.stream(noted(as_posts(posts), seen)), seen, names, self.image_root)
+        decisions = self.stream(noted(as_posts(posts), seen))
+        return Results(decisions, seen, names, self.image_root, image_limits=self.image_limits)
 
     def stream(self, posts: PostsLike, batch_size: int | None = None) -> Generator[Decision]:
         """Scores posts in batches, in order, in constant memory; the next batches are read and decoded meanwhile.

@@ -60,7 +60,7 @@ class Preparation:
             if word not in get_args(allowed):
                 raise ConfigError(f"Unknown {what} '{word}'.{suggest(word, get_args(allowed))}")
         self._image = bundle.manifest.image
-        self._limits = limits
+        self.image_limits = limits
         self._pixels = pixels
         self._languages = () if other_languages == "score" else bundle.manifest.languages
         self._skips = other_languages == "skip"
@@ -75,7 +75,7 @@ class Preparation:
         from crossguard.data.image_decoding import DecodeOptions
 
         hint = self._image.size if self._pixels == "fast" else None
-        return DecodeOptions(self._limits, hint, frames=self._image.frames, square=self._image.square)
+        return DecodeOptions(self.image_limits, hint, frames=self._image.frames, square=self._image.square)
 
     def close(self) -> None:
         """Ends the threads and the process."""
@@ -131,7 +131,7 @@ class Preparation:
         from crossguard.data.image_worker import is_cheap
 
         if isinstance(source, str | bytes | PathLike):
-            source = read_encoded(source, self._limits, self.image_root)
+            source = read_encoded(source, self.image_limits, self.image_root)
             if not is_cheap(source, self._options):
                 raise _CostlyImageError
         return self._frames(source)

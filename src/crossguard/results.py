@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from crossguard.data.image_limits import ImageLimits
+
 SHOWN = 20
 NO_NAMES: Final = Names(())
 
@@ -32,6 +34,7 @@ class Results(list[Decision]):
         names: Labels and attributes of whatever decided: columns of a data frame, even where nothing was scored; those
             of `decisions`, where these are results, when not given.
         image_root: Folder of relative image paths; that of `decisions`, or the working folder, when None.
+        image_limits: Bounds of images that a page shows; those of `decisions`, or the usual ones, when None.
     """
 
     def __init__(
@@ -40,14 +43,18 @@ class Results(list[Decision]):
         posts: Iterable[Post] = (),
         names: Names = NO_NAMES,
         image_root: Path | None = None,
+        *,
+        image_limits: ImageLimits | None = None,
     ) -> None:
         of = iter(posts)
         super().__init__(_with_post(decision, next(of, None)) for decision in decisions)
         self._names: Names = names
         self._image_root: Path | None = image_root
+        self._image_limits: ImageLimits | None = image_limits
         if isinstance(decisions, Results):
             self._names = decisions._names if names is NO_NAMES else names  # noqa: SLF001 ours
             self._image_root = decisions._image_root if image_root is None else image_root  # noqa: SLF001
+            self._image_limits = image_limits or decisions._image_limits  # noqa: SLF001
 
     @property
     def posts(self) -> Sequence[Post]:
@@ -100,7 +107,7 @@ class Results(list[Decision]):
 
     def to_html(self, title: str = "Decisions") -> str:
         """Returns a page to sort and filter; words of flagged posts are masked, and images blurred."""
-        shown = (with_post(*row, self._image_root) for row in zip(self, self.posts, strict=True))
+        shown = (with_post(*row, self._image_root, self._image_limits) for row in zip(self, self.posts, strict=True))
         return page(shown, title)
 
     def copy(self) -> Self:
@@ -141,7 +148,7 @@ class Results(list[Decision]):
         return self._with(filter(wanted, self))
 
     def _with(self, decisions: Iterable[Decision]) -> Self:
-        other = type(self)(names=self._names, image_root=self._image_root)
+        other = type(self)(names=self._names, image_root=self._image_root, image_limits=self._image_limits)
         other.extend(decisions)
         return other
 

@@ -268,7 +268,8 @@ def score_table(
                 raise InputError(f"Post '{decision.id}' cannot be scored ({error.code}): {error.message}")
             if output is not None and not (error is not None and on_error == "skip"):
                 row = replace(decision, digest=digest(original), input=keeper.of(original, post))
-                output.write(with_post(row, post) if output.for_people else row)
+                shown = with_post(row, post, image_limits=moderator.image_limits) if output.for_people else row
+                output.write(shown)
             summary.add(decision)
             if watch is not None:
                 watch(post, decision)

@@ -4,10 +4,13 @@ import pickle
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.support.decisions import decision
+from tests.support.pictures import encoded
 
 import crossguard
 from crossguard.bundle import Bundle
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.writing import read_decisions
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, MissingExtraError
@@ -223,3 +226,10 @@ def test_a_page_finds_images_where_scoring_did(tiny_bundle: Bundle, tmp_path: Pa
     page = results[:].to_html()
     assert page.count("data:image/jpeg;base64,") == 2
     assert "No such image" not in page
+
+
+def test_a_page_shows_images_within_the_limits_of_scoring(tiny_bundle: Bundle) -> None:
+    moderator = Moderator.load(tiny_bundle.folder, image_limits=ImageLimits(max_side=70_000))
+    results = moderator.score([{"image": encoded(Image.new("1", (70_000, 1)), "PNG")}])
+    for same in (results, results[:], Results(results)):
+        assert "data:image/jpeg;base64," in same.to_html()

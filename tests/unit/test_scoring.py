@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from crossguard.bundle import Bundle
 from crossguard.data.columns import Columns
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.moderator import Moderator
@@ -331,3 +333,11 @@ def test_images_are_below_the_root_of_the_moderator(tiny_bundle: Bundle, tmp_pat
         assert score_file("posts.csv", model=moderator).scored == 1
         assert score_file("images", model=moderator).scored == 1
         assert score_file("posts.csv", model=moderator, image_root="images").scored == 1
+
+
+def test_a_page_shows_images_within_the_limits_of_the_moderator(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    Image.new("1", (70_000, 1)).save(tmp_path / "wide.png")
+    (tmp_path / "posts.csv").write_text("image_path\nwide.png\n", encoding="utf-8")
+    moderator = Moderator.load(tiny_bundle.folder, image_limits=ImageLimits(max_side=70_000))
+    assert score_file(tmp_path / "posts.csv", tmp_path / "out.html", model=moderator).scored == 1
+    assert "data:image/jpeg;base64," in (tmp_path / "out.html").read_text(encoding="utf-8")

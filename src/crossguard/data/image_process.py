@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any, Final
 
+from PIL import Image
+
 from crossguard.data.image_decoding import DecodedImage, DecodeOptions, decode_bytes
 from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.data.image_modes import bands
@@ -21,6 +23,7 @@ from crossguard.worker_process import give_way, streams
 LONGEST_LINE: Final = 65_536
 # What a process may allocate beside the image: its file, and what libraries keep.
 _HEADROOM: Final = 96 * MEBI
+_PILLOWS_BOUND: Final = Image.MAX_IMAGE_PIXELS or 0
 
 
 def serve() -> None:
@@ -41,6 +44,8 @@ def _outcome(encoded: bytes, request: dict[str, Any]) -> DecodedImage | ImageErr
     fields = request["options"]
     square = None if fields["square"] is None else Square(**fields["square"])
     options = DecodeOptions(**{**fields, "limits": ImageLimits(**fields["limits"]), "square": square})
+    # Pillow's own bound, which is one of a whole process, would stop below one of ours that was raised.
+    Image.MAX_IMAGE_PIXELS = max(options.limits.max_pixels, _PILLOWS_BOUND)
     try:
         return decode_bytes(encoded, request["name"], options)
     except ImageError as error:

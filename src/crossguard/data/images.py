@@ -71,9 +71,9 @@ def decode(
     return read_image(source, DecodeOptions(limits, size_hint, frames), base=base).frames
 
 
-def thumbnail(source: ImageSource, base: Path | None = None) -> str:
+def thumbnail(source: ImageSource, base: Path | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> str:
     """Returns a `data:` URL of a JPEG of at most 360 by 270 pixels: the first frame of the image."""
-    frame = decode(source, base=base or Path.cwd(), size_hint=max(THUMBNAIL_SIZE), frames=1)[0]
+    frame = decode(source, limits, base=base or Path.cwd(), size_hint=max(THUMBNAIL_SIZE), frames=1)[0]
     frame = frame.copy() if frame is source else frame  # which is the caller's
     return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(frame, THUMBNAIL_SIZE)).decode()}"
 

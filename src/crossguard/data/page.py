@@ -16,6 +16,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.masking import mask
 from crossguard.errors import ImageError
 from crossguard.records import Decision, Post
@@ -26,14 +27,20 @@ IMAGE: Final = "thumbnail"
 NO_IMAGE: Final = "thumbnail_error"
 
 
-def with_post(decision: Decision, post: Post, image_root: Path | None = None) -> Decision:
-    """Returns a decision that carries what a page shows of its post: both texts and a small copy of the first image."""
+def with_post(
+    decision: Decision, post: Post, image_root: Path | None = None, image_limits: ImageLimits | None = None
+) -> Decision:
+    """Returns a decision that carries what a page shows of its post: both texts and a small copy of the first image.
+
+    Images are found and bounded as they were where the post was scored; relative paths start from the working folder,
+    and the bounds are the usual ones, when None.
+    """
     shown: dict[str, Any] = {"text": post.text, "image_text": post.image_text}
     if post.images:
         from crossguard.data.images import thumbnail
 
         try:
-            shown[IMAGE] = thumbnail(post.images[0], image_root)
+            shown[IMAGE] = thumbnail(post.images[0], image_root, image_limits or ImageLimits())
         except ImageError as error:
             shown[NO_IMAGE] = str(error)
     return replace(decision, input={**decision.input, **{key: text for key, text in shown.items() if text}})

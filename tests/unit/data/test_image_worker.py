@@ -115,6 +115,19 @@ def test_a_decoder_that_crashes_takes_only_its_image(pool: image_worker._Pool) -
     assert read_image(encoded(photograph(64, 64), "BMP"), FAST).frames
 
 
+@pytest.mark.usefixtures("pool")
+def test_more_pixels_than_pillow_takes_are_decoded_where_they_are_allowed() -> None:
+    jpeg = encoded(Image.new("L", (14_000, 13_000), 90), "JPEG")
+    allowed = DecodeOptions(ImageLimits(max_pixels=182_000_000), size_hint=224)
+    (frame,) = read_image(jpeg, allowed).frames
+    assert frame.size == (1_750, 1_625)
+    for limits in (ImageLimits(max_pixels=181_999_999), ImageLimits()):
+        with pytest.raises(ImageError) as caught:
+            read_image(jpeg, DecodeOptions(limits))
+        assert caught.value.code == "image_too_many_pixels"
+        assert f"may have {limits.max_pixels:,} pixels" in str(caught.value)
+
+
 def test_nothing_starts_after_the_end(pool: image_worker._Pool) -> None:
     read_image(encoded(photograph(64, 64), "BMP"), FAST)
     (worker,) = pool._idle
