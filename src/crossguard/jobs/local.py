@@ -8,9 +8,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
+from crossguard.data.storage import Storage, is_remote
 from crossguard.errors import ConfigError
 from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
 from crossguard.jobs.pool import WorkerCrashed
@@ -49,8 +50,11 @@ class LocalWorker:
     def __init__(self, spec: JobSpec, identity: dict[str, str], cores: Sequence[int], *, threads: int) -> None:
         plain = {**spec.to_dict(), "threads": threads}
         self._first = {"spec": plain, "identity": identity, "cores": list(cores)}
+        self._output = spec.output
         self.cores = threads
         self._process: WorkerProcess | None = None
+        # A process that is killed cannot remove the posts that it works on; next to an output here, the next run does.
+        self._scratch = ExitStack()
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._closed = False
 
@@ -92,9 +96,10 @@ class LocalWorker:
         self._answers = queue.SimpleQueue()
         if self._closed:
             raise WorkerCrashed("the job is ending")
+        scratch = self._scratch.enter_context(Storage(self._output).scratch()) if is_remote(self._output) else None
         self._process = WorkerProcess("crossguard.jobs.worker", threads=self.cores, quiet=False)
         threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()
-        self._send(self._first)
+        self._send({**self._first, "scratch": None if scratch is None else str(scratch)})
         answer = self._answer()
         if "ready" not in answer:
             outcome(answer)
@@ -127,6 +132,7 @@ class LocalWorker:
 
     def _end(self, *, kill: bool = False) -> None:
         process, self._process = self._process, None
+        scratch, self._scratch = self._scratch, ExitStack()
         if process is not None:
             if kill:
                 process.kill()
@@ -137,6 +143,7 @@ class LocalWorker:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.process.wait()
+        scratch.close()
 
 
 def _read(process: WorkerProcess, answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:

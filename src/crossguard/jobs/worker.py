@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from crossguard.errors import CrossguardError, StorageError
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import Progress, TaskRunner
 from crossguard.jobs.units import TASK, Part
+
+
+# What a process ends with that was asked to end.
+_TERMINATED: Final = 143
+# The folder of all files of this process, if the driver gave one.
+_scratch: list[str] = []
 
 
 def serve() -> None:
@@ -26,6 +34,8 @@ def serve() -> None:
     answers = _own_stdout()
     tasks = _tasks()
     first = tasks.get()
+    if first["scratch"]:
+        _work_in(first["scratch"])
     if first["cores"] and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(0, first["cores"])
@@ -97,7 +107,7 @@ def _tasks() -> queue.SimpleQueue[dict[str, Any]]:
     def read() -> None:
         for line in sys.stdin.buffer:
             waiting.put(json.loads(line))
-        os._exit(0)
+        _leave()
 
     threading.Thread(target=read, daemon=True).start()
     return waiting
@@ -106,5 +116,19 @@ def _tasks() -> queue.SimpleQueue[dict[str, Any]]:
 def _say(answers: IO[bytes], **message: Any) -> None:
     try:
         answers.write(json.dumps(message).encode() + b"\n")
-    except BrokenPipeError:  # the driver is gone
-        os._exit(0)
+    except BrokenPipeError:
+        _leave()
+
+
+def _work_in(scratch: str) -> None:
+    """Puts all files of this process, such as the part that it writes, into a folder that goes with it."""
+    tempfile.tempdir = scratch
+    _scratch.append(scratch)
+    signal.signal(signal.SIGTERM, lambda *_: _leave(_TERMINATED))  # which may have ended the driver, too
+
+
+def _leave(code: int = 0) -> None:
+    """Ends this process in the middle of its work; its files go, too, as nobody else may be left to remove them."""
+    for folder in _scratch:
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(code)

@@ -6,6 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tests.support.object_storage import s3_server
 from tests.unit.jobs.conftest import parts_of, png, write_jsonl
 
 from crossguard.bundle import Bundle
@@ -136,3 +140,55 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, tiny_bundle:
     assert "File too large" in full.stderr
     subprocess.run(["bash", "-c", f"{command} -o {tmp_path}/out/ --resume"], check=True)
     assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ended", "whole_group"), [("SIGINT", True), ("SIGTERM", True), ("SIGKILL", False)])
+def test_no_posts_stay_on_this_machine_where_a_job_into_a_storage_ends(
+    tmp_path: Path, tiny_bundle: Bundle, ended: str, whole_group: bool
+) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", 60_000)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with s3_server() as (address, _):
+        command = ["score", str(source), "--model", str(tiny_bundle.folder), "-o", address.format("out/"), "-q"]
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "crossguard", *command, "--workers", "1", "--keep"],
+            env={**os.environ, "TMPDIR": str(temporary)},
+            process_group=0,
+        )
+        _until(lambda: any(temporary.rglob("part.jsonl")) or driver.poll() is not None)
+        assert driver.poll() is None
+        (os.killpg if whole_group else os.kill)(driver.pid, signal.Signals[ended])
+        driver.wait()
+        _until(lambda: not any(temporary.iterdir()))
+
+
+@pytest.mark.slow
+def test_no_posts_of_a_worker_stay_that_is_killed(
+    tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    source = write_jsonl(tmp_path / "in.jsonl", 8)
+    with s3_server() as (address, _):
+        job = ScoringJob.open(source, address.format("out/"), model=tiny_bundle.folder)
+        job.start(resume=False)
+        with closing(LocalWorker(job.spec, job.identity, (), threads=1)) as worker:
+            task = Task(next(job.units()))
+            worker.run(task, lambda _: None)
+            (scratch,) = tmp_path.glob("crossguard-*")
+            (scratch / "posts").touch()
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            with pytest.raises(WorkerCrashed):
+                worker.run(task, lambda _: None)
+            assert not scratch.exists()
+            worker.run(task, lambda _: None)
+        assert not [*tmp_path.glob("crossguard-*")]
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
