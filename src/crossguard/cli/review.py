@@ -255,14 +255,19 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
 @click.option("--source", help="The source whose author it is, where several have one of that key.")
 @click.pass_obj
 def erase_author(settings: ReviewSettings, author: str, source: str | None) -> None:
-    """Erase the text and images of all posts of AUTHOR, the source's key of a person. Decisions stay."""
+    """Erase the text and images of all posts of AUTHOR, the source's key of a person. Decisions stay.
+
+    Reports that AUTHOR made lose this key and the reason.
+    """
     console = _console(settings)
     from crossguard.review.store import log, retention
 
     with console.database.erase() as tx:
         count = retention.erase_author(tx, author, console.now(), source)
         log.record(tx, console.now(), log.COMMAND_LINE, "erase author", items=count)
-    click.echo(f"The content of {number_of(count, 'item')} was erased.", err=True)
+    click.echo(
+        f"The content of {number_of(count, 'item')} was erased, and key and reason in AUTHOR's reports.", err=True
+    )
 
 
 def _limit(threshold: float) -> str:

@@ -149,7 +149,7 @@ def test_erasing_an_author_is_counted_and_noted_without_the_name(
     posts = [submission("1", author="a"), submission("2", author="a"), submission("3", author="b")]
     Console(everything, database).intake.take(posts, NOW)
     assert review("erase", "a") == 0
-    assert "The content of 2 items was erased." in capsys.readouterr().err
+    assert "The content of 2 items was erased, and key and reason in AUTHOR's reports." in capsys.readouterr().err
     with database.read() as db:
         assert [items.get(db, number).text == "" for number in (1, 2, 3)] == [True, True, False]
         (entry,) = log.entries(db)

@@ -72,7 +72,8 @@ def erase(visit: Visit) -> Response:
     with visit.console.database.erase() as tx:
         count = retention.erase_author(tx, author, visit.now, visit.form.get("source", "").strip() or None)
         log.record(tx, visit.now, visit.person.name, "erase author", items=count)
-    return show(visit, notice=f"The content of {number_of(count, 'item')} was erased; decisions stay.")
+    erased = f"The content of {number_of(count, 'item')} was erased, and key and reason in the author's reports"
+    return show(visit, notice=f"{erased}; decisions stay.")
 
 
 def _role(text: str) -> Role:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delete, literal, select, update
 
@@ -26,30 +27,57 @@ def expire(tx: Connection, now: float, days: int) -> int:
 def erase_author(tx: Connection, author: str, now: float, source: str | None = None) -> int:
     """Deletes the content of all posts of an author, and what says whose they were; returns how many items.
 
-    That includes earlier versions, golden copies and appeals that do not say whose they are.
+    That includes earlier versions, golden copies and appeals that do not say whose they are. What the author reported
+    about others loses the name and the reasons.
 
     Raises:
-        NotFoundError: None is known as theirs.
+        NotFoundError: Neither a post nor a report is known as theirs.
         ReviewError: Several sources have an author of this key, who may be different people, and none was named.
     """
     total, theirs = 0, items.c.author == author
     if source is not None:
         theirs &= items.c.source == source
-    sources = list(tx.execute(select(items.c.source).where(theirs).distinct().order_by(items.c.source)).scalars())
+    found = tx.execute(select(items.c.source).where(theirs).distinct().order_by(items.c.source)).scalars().all()
+    reported = [report for report in _reports_by(tx, author) if source in {None, report.source}]
+    sources = found or sorted({report.source for report in reported})
     if not sources:
         of = f" in the source '{source}'" if source else ""
         raise NotFoundError(
-            f"Nothing was erased: no item{of} has the author '{author}'. Keys are case-sensitive; an author who was "
-            "erased before is no longer known."
+            f"Nothing was erased: no item{of} has the author '{author}', and they reported none. Keys are "
+            "case-sensitive; an author who was erased before is no longer known."
         )
     if len(sources) > 1:
         raise ReviewError(f"Several sources have an author '{author}': {', '.join(sources)}. Say of which.")
     unnamed = _unnamed(tx, sources[0], author)
-    lock(tx, theirs | unnamed)  # all of them, as batches would come in an order of their own
+    reported = [report for report in reported if report.source == sources[0]]
+    others = [row.item for row in (*reported, *_comments(tx, theirs | unnamed))]
+    lock(tx, theirs | unnamed | _one_of(others))  # all of them, as batches would come in an order of their own
     tx.execute(update(items).where(unnamed).values(author=author))
+    _forget_reporter(tx, reported)
     while count := _erase(tx, theirs, now, author=None):
         total += count
     return total
+
+
+def _reports_by(tx: Connection, author: str) -> Sequence[Any]:
+    found = select(reports.c.id, reports.c.item, items.c.source).join(items, items.c.id == reports.c.item)
+    return tx.execute(found.where(reports.c.reporter == author)).all()
+
+
+def _forget_reporter(tx: Connection, reported: Sequence[Any]) -> None:
+    """Takes name and reason from reports; an item has each name once, so nobody's is a name of its own."""
+    if reported:
+        nobody = [{"report": row.id, "nobody": f"erased {secrets.token_hex(8)}"} for row in reported]
+        emptied = update(reports).where(reports.c.id == bindparam("report"))
+        tx.execute(emptied.values(reporter=bindparam("nobody"), reason=""), nobody)
+
+
+def _comments(tx: Connection, which: ColumnElement[bool]) -> Sequence[Any]:
+    """Returns id and item of the votes with a comment on such items, and of those on others that were decided along."""
+    given = votes.alias()
+    together = (given.c.submission == votes.c.submission) & (given.c.person == votes.c.person)
+    found = select(votes.c.id, votes.c.item).join(given, together).join(items, items.c.id == given.c.item)
+    return tx.execute(found.where(which, given.c.comment != "")).all()
 
 
 def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
@@ -90,7 +118,9 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     found = [row.id for row in rows]
     if not found:
         return 0
-    lock(tx, items.c.id.in_(found))
+    theirs = items.c.id.in_(found)
+    lock(tx, theirs | _one_of([vote.item for vote in _comments(tx, theirs)]))
+    comments = [{"vote": vote.id} for vote in _comments(tx, theirs)]
     tx.execute(update(items).where(items.c.id.in_(found)).values(**_GONE, **more, erased_at=now))
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
     unseen = items.c.id.in_(found) & items.c.state.in_((OPEN, GOLD))
@@ -98,6 +128,7 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))
     tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))
-    tx.execute(update(votes).where(votes.c.item.in_(found)).values(comment=""))
+    if comments:
+        tx.execute(update(votes).where(votes.c.id == bindparam("vote")).values(comment=""), comments)
     forget_words(tx, {(row.source, row.external) for row in rows})
     return len(found)

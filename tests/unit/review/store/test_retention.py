@@ -17,7 +17,9 @@ from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.store import claims, items, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
+from crossguard.review.store.schema import items as items_of_all
 from crossguard.review.store.schema import likenesses, reports
+from crossguard.review.submissions import Submission
 
 DAY = 86_400.0
 
@@ -210,3 +212,37 @@ def test_an_earlier_version_of_a_post_with_a_number_in_its_id_is_erased(console:
     console.intake.take([submission("post#3", "edited by the author", author="u1")], NOW)
     with database.write() as tx:
         assert retention.erase_author(tx, "u1", NOW) == 2
+
+
+def test_an_author_leaves_no_name_and_no_reason_in_reports(console: Console, database: Database) -> None:
+    def told(reporter: str, *ids: str, source: str = "api") -> list[Submission]:
+        return [submission(i, report={"reporter": reporter, "reason": "rude"}, source=source) for i in ids]
+
+    console.intake.take([*told("a", "7", "8"), *told("b", "7", "9"), *told("a", "7", source="other")], NOW)
+    left = []
+    for author, source, count in (("a", None, 2), ("b", "api", 0), ("a", "other", 0)):
+        with database.write() as tx:
+            assert retention.erase_author(tx, author, NOW, source) == count
+            left.append(list(tx.execute(select(reports.c.reporter, reports.c.reason).order_by(reports.c.id))))
+            with pytest.raises(NotFoundError, match="Nothing was erased"):
+                retention.erase_author(tx, author, NOW, source or "api")
+    told_by = [[reporter.split()[0] for reporter, _ in found] for found in left]
+    assert told_by[0] == ["somebody", "erased", "erased", "b", "b", "a"]
+    assert told_by[2] == ["somebody", *5 * ["erased"]]
+    assert [[reason for _, reason in found] for found in left] == [[""] * (6 - n) + ["rude"] * n for n in (3, 1, 0)]
+    with database.read() as db:
+        assert all(db.execute(select(items_of_all.c.text).where(items_of_all.c.id > 2)).scalars()), "posts of others"
+
+
+def test_a_comment_on_an_erased_post_is_not_left_on_those_decided_with_it(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission(id_) for id_ in "345"], NOW)
+    with database.write() as tx:
+        votes.cast(tx, 3, ann, Ballot({"racist": Answer.YES}, "block", "", "the comment"), submission="s", now=NOW)
+        for item, who in ((4, ben), (5, ann)):
+            ballot = Ballot({"racist": Answer.YES}, "block", "", "another")
+            votes.cast(tx, item, who, ballot, submission="s" if who is ben else "t", now=NOW)
+        retention.erase_author(tx, "a", NOW)
+        comments = [votes.standing(tx, item)[0].comment for item in (1, 3, 4, 5)]
+    assert comments == ["", "", "another", "another"]
