@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
@@ -17,6 +17,8 @@ OVERLAP: Final = 3
 # A long alignment is coarser: chunks of several words, so that its cost stays that of normalising the text once.
 CHUNKS: Final = 4096
 CHUNK: Final = re.compile(r"\S+")
+# Whatever stands between two of it is inside a text.
+WORD: Final = "so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,29 @@ class Alignment:
         return min(bisect_right(self._ends, count), len(self._chunks) - 1)
 
 
-def _counts(chunks: Sequence[str], normalizer: Callable[[str], str]) -> Iterator[int]:
-    """Yields how many visible characters each chunk adds: none where it joins an equal one, as mentions do."""
+def _counts(chunks: Sequence[str], normalizer: Callable[[str], str]) -> list[int]:
+    """Returns how many visible characters each chunk adds."""
     clean = cache(normalizer)  # words come again
-    for before, chunk in pairwise(("", *chunks)):
-        alone = clean(chunk)
-        joined = alone == clean(before) and clean(f"{before} {chunk}") == alone
-        yield 0 if joined else len(alone) - alone.count(" ")
+
+    def size(text: str) -> int:
+        return len(clean(text)) - clean(text).count(" ")
+
+    def within(before: str, chunk: str) -> int:
+        alone = f"{WORD} {chunk} {WORD}"
+        joined = clean(alone) == clean(f"{WORD} {before} {WORD}") == clean(f"{WORD} {before} {chunk} {WORD}")
+        return 0 if joined else size(alone) - 2 * len(WORD)  # as of mentions
+
+    counts = [within(before, chunk) for before, chunk in pairwise(("", *chunks))]
+    _correct(counts, chunks, lambda before, chunk: size(f"{before} {chunk} {WORD}") - size(f"{before} {WORD}"))
+    counts.reverse()
+    _correct(counts, chunks[::-1], lambda after, chunk: size(f"{WORD} {chunk} {after}") - size(f"{WORD} {after}"))
+    return counts[::-1]
+
+
+def _correct(counts: list[int], chunks: Sequence[str], at_edge: Callable[[str, str], int]) -> None:
+    """Corrects what chunks at an edge of the text add, if that is not what they add elsewhere, as of friendly emoji."""
+    for index, (outer, chunk) in enumerate(pairwise(("", *chunks))):
+        count = at_edge(outer, chunk)
+        if count == counts[index] > 0:
+            break
+        counts[index] = count

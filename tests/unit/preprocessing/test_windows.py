@@ -62,6 +62,29 @@ def test_mentions_that_become_one_move_no_place(mentions: str) -> None:
     assert raw[slice(*place)] == "bake"
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"{{text}} {'😂' * 20}",
+        f"{{text}} {'😂 ' * 40}",
+        f"{{text}} good{'😂' * 20}\n❤️",
+        f"{'❤️ ' * 40}{{text}}",
+        f"{'😂' * 20}good {{text}}",
+        f"{'It is fun' + '😂' * 20} {{text}}",
+        f"{'It is fun ' + '😂😂 ' * 20} {{text}}",
+        "RT @some_person: {text}",
+    ],
+)
+def test_emoji_move_no_place(raw: str) -> None:
+    """They are a smile around the text, and names within."""
+    raw = raw.format(text=f"{'It is a fine day. ' * 20}we bake bread. {'It is a fine day. ' * 20}")
+    clean = normalize(raw, "social")
+    start = clean.index("bake")
+    place = Alignment(raw, clean, lambda text: normalize(text, "social")).locate((start, start + 4))
+    assert place is not None
+    assert raw[slice(*place)] == "bake"
+
+
 def test_equal_words_that_stay_are_counted() -> None:
     raw = "no " * 50 + "bread " + "no " * 50
     place = Alignment(raw, raw.strip(), lambda text: normalize(text, "social")).locate((150, 155))
