@@ -70,8 +70,8 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     """Runs the audits that were asked for.
 
     Raises:
-        InputError: The question or a group column is unknown, posts could not be scored, or there is nothing to
-            disguise.
+        InputError: The question or a group column is unknown, the posts have no answers to the question or could not
+            be scored, or there is nothing to disguise.
     """
     if request.evasion is not None and request.posts is None and not request.suites:
         raise InputError(
@@ -80,6 +80,8 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     known = (*moderator.labels.names, ANY)
     if request.question not in known:
         raise InputError(f"Unknown label '{request.question}'.{suggest(request.question, known)}")
+    if request.posts is not None:
+        _check_answers(request.posts, request.question)
     groups: dict[str, BiasAudit] = {}
     swaps = [compare_templates(moderator, request.question)]
     notes: list[str] = []
@@ -117,6 +119,13 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         (*_warnings(groups), *notes),
         request.command,
     )
+
+
+def _check_answers(posts: Annotated, question: str) -> None:
+    known = [name for name, column in zip(posts.labels, posts.truth.T, strict=True) if not np.isnan(column).all()]
+    known += [ANY] if known or not np.isnan(posts.hateful).all() else []
+    if question not in known:
+        raise InputError(f"'{posts.source}' has no answers for '{question}'. It has: {', '.join(known) or 'none'}.")
 
 
 def _leaks(moderator: Moderator, posts: Annotated) -> list[str]:

@@ -81,6 +81,22 @@ def test_a_label_is_audited_in_groups_and_swaps(tiny: Moderator, annotated_posts
     assert [bias.question for bias in found.groups.values()] == ["sexist"]
 
 
+def test_posts_without_answers_to_the_question_are_refused_before_they_are_scored(
+    tiny: Moderator, annotated_posts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in ("logits", "score"):
+        monkeypatch.setattr(Moderator, method, None)
+    annotated = read_annotated(annotated_posts, HATE.names)
+    told = r"posts\.jsonl' has no answers for 'otherhate'\. It has: racist, sexist, homophobe, religion, any\.$"
+    with pytest.raises(InputError, match=told):
+        audit(tiny, AuditRequest(annotated, question="otherhate"))
+    hateful_alone = replace(annotated, truth=np.full_like(annotated.truth, np.nan), hateful=annotated.truth[:, 0])
+    with pytest.raises(InputError, match=r"It has: any\.$"):
+        audit(tiny, AuditRequest(hateful_alone, question="sexist"))
+    with pytest.raises(InputError, match=r"no answers for 'any'\. It has: none\.$"):
+        audit(tiny, AuditRequest(replace(hateful_alone, hateful=annotated.hateful)))
+
+
 def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
