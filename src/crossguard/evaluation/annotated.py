@@ -178,18 +178,18 @@ def read_annotated(
 def _check_header(path: Path | str, header: Sequence[str], labels: Sequence[str], hateful_column: str) -> None:
     """Refuses a table without answers, and a label in another case, which would go unmeasured beside the others."""
     asked = (*labels, hateful_column)
-    if not set(header) & set(asked):
-        raise TableError(
-            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: "
-            f"{', '.join(header)}. Name columns after labels, with 1, 0 or nothing in them. "
-            "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
-        )
     for name in header:
         meant = plain_name(name)
         if meant in asked and meant not in header:
             raise TableError(
                 f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'; else rename it."
             )
+    if not set(header) & set(asked):
+        raise TableError(
+            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: "
+            f"{', '.join(header)}. Name columns after labels, with 1, 0 or nothing in them. "
+            "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
+        )
 
 
 def _fill(values: list[Any], rows: int) -> list[Any]:

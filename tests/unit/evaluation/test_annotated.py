@@ -123,6 +123,8 @@ def test_weights_that_are_not_used_are_told(tmp_path: Path, weights: tuple[objec
 def test_a_label_in_another_case_is_not_left_out_in_silence(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"a column 'Sexist'. If it holds the label 'sexist', call it 'sexist'"):
         read_annotated(write(tmp_path, "jsonl", [{"text": "a", "racist": 1, "Sexist": 0}]), LABELS)
+    with pytest.raises(TableError, match=r"a column 'Racist'. If it holds the label 'racist', call it 'racist'"):
+        read_annotated(write(tmp_path, "jsonl", [{"text": "a", "Racist": 1, "Sexist": 0}]), LABELS)
 
 
 @pytest.mark.parametrize("name", ["racist", "hateful", "group"])
