@@ -88,7 +88,7 @@ def command(
     """
     from crossguard.data.datasets.preparing import prepare
 
-    refuse_same_file(raw, out)
+    refuse_same_file(raw, out, str(out.with_stem(f"{out.stem}-prepared")))
     if dataset == "table":
         _refuse_within(raw, out)
     summary = out.with_suffix(".report.json")

@@ -90,10 +90,10 @@ def _rows(kind: str, names: Names) -> RowFormat:
     return CsvRows(names) if kind == "csv" else JsonlRows()
 
 
-def refuse_same_file(source: Path | int, target: Path | int) -> None:
-    """Checks that scoring would not write over what it reads, nor read what it writes, also through links.
+def refuse_same_file(source: Path | int, target: Path | int, instead: str = "decisions.jsonl") -> None:
+    """Checks that nothing is written over what is read, nor what is written read, also through links.
 
-    Both are paths, or the descriptors of stdin and stdout.
+    Both are paths, or the descriptors of stdin and stdout; `instead` is a name that would do.
 
     Raises:
         OutputError: Both are one regular file.
@@ -101,7 +101,7 @@ def refuse_same_file(source: Path | int, target: Path | int) -> None:
     outputs = [target] if isinstance(target, int) else [target, journal_of(target)]
     if is_one_file(source, outputs):
         name = "stdout" if isinstance(target, int) else f"'{target}'"
-        raise OutputError(f"The output {name} is the input itself. Choose another file: -o decisions.jsonl")
+        raise OutputError(f"The output {name} is the input itself. Choose another file: -o {instead}")
 
 
 def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:

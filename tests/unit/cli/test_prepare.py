@@ -102,5 +102,7 @@ def test_prepare_never_writes_over_what_it_reads(tmp_path: Path, capsys: pytest.
     table = tmp_path / "mine.parquet"
     table.write_bytes(b"PAR1")
     assert run(["prepare", "table", str(table), "-o", str(table)]) == 7
-    assert "is the input itself" in capsys.readouterr().err
+    assert (
+        f"is the input itself. Choose another file: -o {tmp_path / 'mine-prepared.parquet'}" in capsys.readouterr().err
+    )
     assert table.read_bytes() == b"PAR1"
