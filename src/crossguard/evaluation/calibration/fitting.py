@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -108,8 +109,7 @@ def cross_fit(
     kinds = fit(plan, sample.labels, logits, sample.truth, groups=owners, feed=feed).kinds
     # Bands have no part in scores and flags, and a fold alone may have too few posts for their guarantees.
     chosen = replace(plan, kind=kinds, miss_rate=None, block_rate=None)
-    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=plan.seed)
-    for inside, outside in splitter.split(logits, _rarest(sample.truth), owners):
+    for inside, outside in _folds(_rarest(sample.truth), owners, plan.seed):
         try:
             fitted = fit(chosen, sample.labels, logits[inside], sample.truth[inside], feed=feed)
         except InputError as error:
@@ -205,6 +205,14 @@ def _named(column: _Column) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"Label '{column.name}': {error}") from None
+
+
+def _folds(strata: NDArray[np.int64], owners: Groups, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Returns of each fold the posts outside of it and those in it; a stratum of fewer posts than folds is in some."""
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splitter.split(strata, strata, owners))
 
 
 def _rarest(truth: Floats) -> NDArray[np.int64]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -176,3 +178,15 @@ def test_a_criterion_that_only_a_fold_misses_is_told_as_that() -> None:
     fitted = fit(plan, ("a",), logits, truth)
     with pytest.raises(InputError, match=r"four fifths of the posts: Label 'a': No threshold reaches precision>=0\.8"):
         cross_fit(plan, Sample.build(("a",), truth, fitted.scores(("a",), logits)), logits)
+
+
+def test_fewer_posts_without_a_label_than_folds_are_nothing_to_warn_of() -> None:
+    truth = np.ones((60, 2))
+    truth[:28, 0], truth[32:, 1] = 0, 0
+    truth[28:32] = 0
+    logits = 2 * truth + np.random.default_rng(0).normal(size=truth.shape)
+    sample = Sample.build(LABELS, truth, sigmoid(logits))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        crossed = cross_fit(Plan(kinds=("platt",)), sample, logits)
+    assert not np.isnan(crossed.scores).any()
