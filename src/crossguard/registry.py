@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from crossguard.errors import BundleError, ConfigError, first_line, suggest
+from crossguard.errors import BundleError, ConfigError, OutputError, first_line, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
 MANIFEST: Final = "bundle.json"
@@ -65,6 +65,19 @@ def _is_folder(path: Path, *, or_closed: bool) -> bool:
         raise BundleError(f"Cannot read the model '{path}': {error.strerror}.") from None
     except (OSError, ValueError):
         return False
+
+
+def refuse_bundle(folder: Path) -> None:
+    """Checks that results may be written to a folder: a bundle is corrupted by other files than it lists.
+
+    Raises:
+        OutputError: It holds one.
+    """
+    if (folder / MANIFEST).is_file():
+        raise OutputError(
+            f"'{folder}' holds a bundle ({MANIFEST}), whose files and checksums must stay as they are. "
+            "Choose another folder."
+        )
 
 
 def holds_checkpoint(folder: Path) -> bool:

@@ -21,6 +21,7 @@ from crossguard.cli.options import (
 )
 from crossguard.cli.progress import Bar
 from crossguard.errors import needs_extra
+from crossguard.registry import refuse_bundle
 from crossguard.saving import check_folder_takes
 
 
@@ -114,6 +115,7 @@ def command(
     from crossguard.loading import load
 
     if out is not None:
+        refuse_bundle(out)
         check_folder_takes(out / AUDIT)
     moderator = load(model, policy=policy)
     labels = moderator.labels.names

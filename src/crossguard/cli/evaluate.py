@@ -21,6 +21,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.errors import needs_extra
+from crossguard.registry import refuse_bundle
 from crossguard.saving import check_folder_takes, save_text
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def command(
     if training is None:
         refuse_idle(("training_split",), "without --training")
     if out is not None:
+        refuse_bundle(out)
         check_folder_takes(out / RUN)
     request = EvaluationRequest(
         name=name or (Path(scores[0]).stem if scores else ""),

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.bundle import CARD, TOKENIZER
-from crossguard.errors import OutputError
 from crossguard.export.bundle import REPORTS, copy_reports
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
-from crossguard.registry import MANIFEST
+from crossguard.registry import refuse_bundle
 from crossguard.saving import save_json, whole_folder
 
 WRAPPER: Final = "modeling_crossguard.py"
@@ -35,10 +34,9 @@ def export_huggingface(run: Path, out: Path, average: tuple[Path, ...] = ()) -> 
     `out` is changed only when everything could be written; a README.md in it is kept.
 
     Raises:
-        OutputError: `out` holds a bundle, which would have other files than it lists.
+        OutputError: `out` holds a bundle.
     """
-    if (out / MANIFEST).is_file():
-        raise OutputError(f"'{out}' holds a bundle ({MANIFEST}). Delete that first, or choose another folder.")
+    refuse_bundle(out)
     source = open_checkpoint(run, average)
     template = resources.files("crossguard") / "resources" / "huggingface"
     code = resources.files("crossguard.models")

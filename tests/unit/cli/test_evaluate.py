@@ -10,8 +10,10 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from tests.support.tiny_bundle import write_tiny_bundle
 
 from crossguard.cli import run
+from crossguard.errors import OutputError
 from crossguard.evaluation.score_tables import pack_texts
 
 
@@ -203,3 +205,16 @@ def test_an_output_that_cannot_be_written_is_told_before_the_model_is_loaded(
     monkeypatch.setattr("crossguard.loading.load", load)
     (tmp_path / "file").touch()
     assert run([command, str(annotated_posts), "--out", str(tmp_path / "file" / out)]) == 7
+
+
+@pytest.mark.parametrize("command", ["evaluate", "audit"])
+def test_results_are_not_written_into_a_bundle(
+    command: str, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of them has the name of a file that the bundle lists with its checksum."""
+    model = write_tiny_bundle(tmp_path / "model").folder
+    before = sorted(path.name for path in model.iterdir())
+    options = ["--model", str(model), "--rounds", "0", "--out", str(model)]
+    assert run([command, str(annotated_posts), *options]) == OutputError.exit_code
+    assert f"'{model}' holds a bundle" in capsys.readouterr().err
+    assert sorted(path.name for path in model.iterdir()) == before
