@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 from starlette.responses import Response
 
 from crossguard.errors import number_of, suggest
-from crossguard.review.errors import FormError
+from crossguard.review.errors import FormError, ReviewError
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Role
 from crossguard.review.store import keys, log, people, retention
+from crossguard.review.store.people import Person
 
 
 def show(visit: Visit, link: str = "", key: str = "", notice: str = "") -> Response:
     """Lists people and keys."""
     with visit.console.database.read() as db:
         everybody, known = people.everybody(db), keys.listed(db)
+    shown = {person.id: _state(person) for person in everybody}
     return visit.render(
-        "people.html.j2", everybody=everybody, keys=known, roles=list(Role), link=link, key=key, notice=notice
+        "people.html.j2",
+        everybody=everybody,
+        shown=shown,
+        keys=known,
+        roles=list(Role),
+        link=link,
+        key=key,
+        notice=notice,
     )
 
 
@@ -32,13 +43,20 @@ def invite(visit: Visit) -> Response:
 
 
 def change(visit: Visit) -> Response:
-    """Changes role, queues or whether somebody may log in."""
+    """Changes role, queues or whether somebody may log in, unless the page shows what they were before.
+
+    An older page would give access back that was taken away meanwhile.
+    """
     with visit.console.database.write() as tx:
-        person, _ = people.by_name(tx, visit.form.get("name", ""))
+        person, _ = people.by_name(tx, visit.form.get("name", ""), lock=True)
+        if visit.form.get("shown") != _state(person):
+            told = f"Somebody has changed role, queues or access of {person.name} since this page was opened."
+            raise ReviewError(f"{told} Nothing was saved: open the page People again, and look at them first.")
         queues = [part.strip() for part in visit.form.get("queues", "").split(",") if part.strip()]
+        known = visit.console.settings.all_queues
         for name in queues:
-            if name not in visit.console.settings.all_queues:
-                raise FormError(f"Unknown queue '{name}'.{suggest(name, visit.console.settings.all_queues)}")
+            if name not in {*known, *(person.queues or ())}:  # whoever is limited to one that is gone can be locked out
+                raise FormError(f"Unknown queue '{name}'.{suggest(name, known)}")
         active, role = visit.form.get("active") == "on", _role(visit.form.get("role", ""))
         if person.id == visit.person.id and (not active or role is not Role.ADMIN):
             raise FormError("You cannot take your own admin rights away; ask another admin.")
@@ -74,6 +92,11 @@ def erase(visit: Visit) -> Response:
         log.record(tx, visit.now, visit.person.name, "erase author", items=count)
     erased = f"The content of {number_of(count, 'item')} was erased, and key and reason in the author's reports"
     return show(visit, notice=f"{erased}; decisions stay.")
+
+
+def _state(person: Person) -> str:
+    """Returns what the form of a person changes."""
+    return json.dumps([person.role.value, person.active, person.queues])
 
 
 def _role(text: str) -> Role:

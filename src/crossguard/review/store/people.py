@@ -105,15 +105,16 @@ def everybody(db: Connection) -> list[Person]:
     return [_person(row) for row in db.execute(select(people).order_by(people.c.name))]
 
 
-def by_name(db: Connection, name: str) -> tuple[Person, str | None]:
-    """Returns a person and the hash of their password.
+def by_name(db: Connection, name: str, *, lock: bool = False) -> tuple[Person, str | None]:
+    """Returns a person and the hash of their password; no other transaction changes one that is locked.
 
     Raises:
         NotFoundError: Nobody has that name.
     """
     known = _taken(db)
     own = known.get(name.strip().lower())
-    row = db.execute(select(people).where(people.c.name == own)).first()
+    query = select(people).where(people.c.name == own)
+    row = db.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise NotFoundError(f"There is nobody named '{name}'.{suggest(name, filter(None, known.values()))}")
     return _person(row), row.password
