@@ -17,6 +17,9 @@ from crossguard.errors import needs_extra
 def command(folder: Path, repository: str, private: bool) -> None:
     """Upload FOLDER, which `crossguard export` wrote, to REPOSITORY (organisation/name) of the Hugging Face Hub.
 
+    Of a bundle, the files that it lists are sent, its card, and files LICENSE and NOTICE; of another folder, all but
+    logs, states of training, and results of `crossguard evaluate` and `audit`.
+
     \b
     hf auth login
     crossguard push hub/clip my-organisation/clip-fusion --private
