@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -243,13 +243,14 @@ def _stays(path: Path, folder: Path) -> bool:
     return real.is_relative_to(home) or (home.parent.name == "snapshots" and real.is_relative_to(cache))
 
 
-def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
+def write_manifest(folder: Path, data: Mapping[str, Any], listed: Collection[str] | None = None) -> Bundle:
     """Writes `bundle.json` for a folder whose other files are in place, with their checksums, and opens it.
 
     Args:
         folder: Holds graphs, tokenizer and whatever else travels with the model.
         data: The manifest without `files`, `digest` and `schema_version`. Its `provenance`, and that of its policies,
             goes to a file of its own, where it replaces what is there; without one, that file stays.
+        listed: Names of the files that are the bundle; all that lie in the folder, when None.
 
     Raises:
         BundleError: The data or the folder breaks a rule; the old manifest is then left as it was.
@@ -262,8 +263,10 @@ def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
     parse_manifest(whole, str(folder / MANIFEST))
     if any(provenance.values()):
         save_json(folder / PROVENANCE, provenance)
-    files = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    whole["files"] = {path.as_posix(): sha256(folder / path) for path in files if is_part(path)}
+    if listed is None:
+        files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        listed = [path.as_posix() for path in files if is_part(path)]
+    whole["files"] = {name: sha256(folder / name) for name in sorted(listed)}
     manifest = parse_manifest(whole, str(folder / MANIFEST)).model_dump(mode="json")
     save_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})
     return read_bundle(folder, verify=False)

@@ -10,13 +10,14 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from crossguard.bundle import CARD, VAL_REPORT, Bundle, is_part, write_manifest
+from crossguard.bundle import CARD, VAL_REPORT, Bundle, write_manifest
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
 from crossguard.evaluation.titles import KEYS, SHOWN, title
 from crossguard.registry import shipped
+from crossguard.saving import is_one_file
 
 _NOTHING: Mapping[str, Path] = {}
 INDEXED = (*KEYS, "any/roc_auc")
@@ -93,8 +94,7 @@ def build_card(
     for audit in audits:
         if audit.get("model") != own:
             raise InputError(f"An audit is of {audit.get('model')}, and this is the card of {own}.")
-    files = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and is_part(Path(path.name))}
-    files |= added
+    files = {name: path for name in bundle.manifest.files if (path := bundle.folder / name).is_file()} | dict(added)
     metadata = ModelCardData(
         model_name=name,
         eval_results=_indexed(runs) or None,
@@ -129,16 +129,20 @@ def build_card(
 def install_card(bundle: Bundle, card: str, added: Mapping[str, Path] = _NOTHING) -> Bundle:
     """Writes the card, and files by their names there, into the bundle, and renews its checksums.
 
+    Whatever else lies in the folder, such as results with the words of posts, does not become a part of the bundle.
+
     Raises:
         OutputError: The bundle cannot be written.
     """
     try:
-        (bundle.folder / CARD).write_text(card, encoding="utf-8")
         for name, path in added.items():
-            shutil.copyfile(path, bundle.folder / name)
+            if not is_one_file(bundle.folder / name, [path]):
+                shutil.copyfile(path, bundle.folder / name)
+        (bundle.folder / CARD).write_text(card, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Cannot write into '{bundle.folder}': {error.strerror}.") from None
-    return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"})
+    return write_manifest(bundle.folder, data, {*bundle.manifest.files, *added})
 
 
 def _indexed(runs: Sequence[Run]) -> list[EvalResult]:

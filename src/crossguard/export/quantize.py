@@ -132,8 +132,9 @@ def quantize(
                 "Give a further table of posts that have one, in which the columns of the labels may be empty: "
                 "--calibration MORE"
             )
-    left = shutil.ignore_patterns(MANIFEST, CARD, *METRICS, ".*")
-    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=left)
+    for file in set(bundle.manifest.files).difference(METRICS):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle.folder / file, folder / file)
     for graph, found in feeds.items():
         quantize_graph(bundle.graphs[graph], found, folder / f"{graph}.onnx", bundle.manifest.model.backend)
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory, annotated_posts: Path) ->
         run(["evaluate", str(annotated_posts), *options, "--out", str(folder / "run"), "--name", "made-up posts"]) == 0
     )
     assert run(["audit", *options, "--out", str(folder / "audit")]) == 0
+    disguised = ["--evasion", "--evasion-posts", "5", "--swaps", "0", "--no-images", "--label", "racist"]
+    assert run(["audit", str(annotated_posts), *options, *disguised, "--out", str(folder / "disguised")]) == 0
     return folder
 
 
@@ -97,6 +100,29 @@ def test_it_says_what_a_reader_needs(card: str) -> None:
     assert "nan" not in card.split("## ", 1)[1].lower().replace("nano", "").split()
 
 
+def test_it_says_what_is_still_found_in_disguise(evidence: Path) -> None:
+    bundle, details = read_bundle(evidence / "tiny"), read_details(evidence / "card.yaml")
+    audit = read_audit(evidence / "disguised")
+    audit["robustness"][0] |= {
+        "found": 4,
+        "worst_tenth": {"value": 0.5, "low": None, "high": None},
+        "held_out": {"value": 0.75, "low": 0.5, "high": 1.0},
+        "harmless_change": {"value": -0.02, "low": -0.04, "high": 0.0},
+    }
+    card = build_card(bundle, details, audits=[audit])
+    assert "**The same posts in disguise** (posts.jsonl, question racist): of 5 hateful posts, 4 are found" in card
+    told = "0.500 in the worst tenth of the ways, and 0.750 [0.500, 1.000] in the ways held out from training."
+    assert told in card
+    assert "their share changes by -2.0 points [-4.0, +0.0] on average." in card
+    audit["robustness"][0] |= {"harmless": 0, "harmless_change": {"value": None, "reason": "no harmless post"}}
+    assert "Of 0 harmless posts" not in build_card(bundle, details, audits=[audit])
+    assert "in disguise" not in build_card(bundle, details, audits=[read_audit(evidence / "audit")])
+
+
+def test_its_commands_open_a_model_of_ones_own(card: str) -> None:
+    assert "`crossguard calibrate your-posts.csv --model path/to/tiny`" in card
+
+
 def test_a_bundle_stays_whole_with_its_card(evidence: Path) -> None:
     arguments = ["card", str(evidence / "tiny"), "--details", str(evidence / "card.yaml"), "--into-bundle"]
     assert run([*arguments, "--run", str(evidence / "run")]) == 0
@@ -107,6 +133,28 @@ def test_a_bundle_stays_whole_with_its_card(evidence: Path) -> None:
     assert {"test_metrics.json", "val_report.json"} <= set(bundle.manifest.files)
     sizes = dict(re.findall(r"^\| `(\S+)` \| ([\d,]+) \|$", card.split("## Files")[1], re.MULTILINE))
     assert sizes == {name: f"{(bundle.folder / name).stat().st_size:,}" for name in bundle.manifest.files}
+
+
+def test_results_in_the_folder_of_a_bundle_become_no_part_of_it(evidence: Path, tmp_path: Path) -> None:
+    """They hold words of posts, and measuring again would change them."""
+    bundle = write_tiny_bundle(tmp_path / "model")
+    inside = shutil.copytree(evidence / "run", bundle.folder / "run")
+    arguments = ["card", str(bundle.folder), "--details", str(evidence / "card.yaml"), "--into-bundle"]
+    assert run([*arguments, "--run", str(inside)]) == 0
+    (inside / "test_metrics.json").write_text("{}", encoding="utf-8")
+    listed = read_bundle(bundle.folder).manifest.files
+    assert set(listed) == {*bundle.manifest.files, "test_metrics.json", "val_report.json"}
+
+
+def test_a_card_is_written_from_a_run_that_lies_in_its_bundle(evidence: Path, tmp_path: Path) -> None:
+    folder = write_tiny_bundle(tmp_path / "model").folder
+    shutil.copytree(evidence / "run", folder, dirs_exist_ok=True)
+    arguments = ["card", str(folder), "--details", str(evidence / "card.yaml"), "--into-bundle"]
+    assert run([*arguments, "--run", str(folder)]) == 0
+    bundle = read_bundle(folder)
+    assert "A toy that knows thirteen words." in bundle.card()
+    assert {"test_metrics.json", "val_report.json"} <= set(bundle.manifest.files)
+    assert "report.html" not in bundle.manifest.files
 
 
 def test_nothing_is_claimed_of_data_that_nobody_described(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,7 @@ def test_an_earlier_manifest_is_not_taken_along(
     exact = Bundle(shutil.copytree(tiny_bundle.folder, tmp_path / "exact"), tiny_bundle.manifest)
     (exact.folder / "README.md").write_text("F1 .90", encoding="utf-8")
     (exact.folder / "test_metrics.json").write_text("{}", encoding="utf-8")
+    (exact.folder / "report.html").write_text("words of posts", encoding="utf-8")
     made = quantize(exact, [Post("1", "hello", image=red)], tmp_path / "copy", name="fast")
     assert asked == [("text", 1, "compact"), ("image", 1, "compact")]
     assert made.folder == tmp_path / "copy"
@@ -194,6 +195,7 @@ def test_an_earlier_manifest_is_not_taken_along(
     model = exact.manifest.model
     assert (made.manifest.model.name, made.manifest.model.version) == ("fast", model.version)
     assert not (made.folder / "test_metrics.json").exists(), "metrics of the exact model"
+    assert not (made.folder / "report.html").exists(), "no part of the bundle"
     assert f"The int8 copy of {model.name} {model.version}, whose metrics are others." in made.card()
     assert made.provenance() | {"precision": "int8", "calibration_posts": 1} == made.provenance()
 
