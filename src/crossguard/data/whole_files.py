@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,29 +88,58 @@ def _read_parquet(path: Path, find: Finder) -> Iterator[Decision]:
 
 def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> None:
     from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
 
     layout = columns(names)
     book = Workbook(write_only=True)
     sheet = book.create_sheet("decisions")
     sheet.freeze_panes = "B2"
-    sheet.append([_NOT_IN_XML.sub("", column.name) for column in layout])
-    for number, decision in enumerate(decisions, start=2):
-        if number > EXCEL_ROWS:
-            raise OutputError(f"A sheet holds {EXCEL_ROWS:,} rows, and there are more. Choose a .csv or .parquet file.")
-        row: list[Any] = []
-        for cell in flatten(decision.to_dict(), layout).values():
-            value = one_cell(cell)
-            if isinstance(value, int) and abs(value) >= 10**EXCEL_DIGITS:
-                value = str(value)
-            if isinstance(value, str):
-                # As text: Excel rounds numbers of more digits, and would compute what begins with "=".
-                text = WriteOnlyCell(sheet, value=_NOT_IN_XML.sub("", value)[:EXCEL_CELL])
-                text.data_type, text.number_format = "s", "@"
-                value = text
-            row.append(value)
-        sheet.append(row)
-    book.save(path)
+    with _rows_beside(path, sheet):
+        sheet.append([_NOT_IN_XML.sub("", column.name) for column in layout])
+        for number, decision in enumerate(decisions, start=2):
+            if number > EXCEL_ROWS:
+                raise OutputError(
+                    f"A sheet holds {EXCEL_ROWS:,} rows, and there are more. Choose a .csv or .parquet file."
+                )
+            sheet.append([_excel_cell(cell, sheet) for cell in flatten(decision.to_dict(), layout).values()])
+        book.save(path)
+
+
+@contextmanager
+def _rows_beside(path: Path, sheet: Any) -> Iterator[None]:
+    """Has the rows of a sheet wait, uncompressed, beside its file.
+
+    The library would put them into the folder for temporary files, which may be on a small disk.
+    """
+    from openpyxl.utils.exceptions import WorkbookAlreadySaved
+    from openpyxl.worksheet._writer import WorksheetWriter
+
+    rows = path.with_name(f"{path.name}.rows")
+    writer = WorksheetWriter(sheet, str(rows))
+    writer.cleanup = lambda: None  # done below, also after an error
+    sheet._writer = writer  # noqa: SLF001 - there is no option for the place
+    try:
+        writer.write_top()
+        yield
+    finally:
+        with suppress(OSError, WorkbookAlreadySaved):  # a full disk says the same again
+            sheet.close()
+        with suppress(OSError):
+            writer.close()
+        rows.unlink(missing_ok=True)
+
+
+def _excel_cell(cell: Any, sheet: Any) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
+    value = one_cell(cell)
+    if isinstance(value, int) and abs(value) >= 10**EXCEL_DIGITS:
+        value = str(value)
+    if not isinstance(value, str):
+        return value
+    # As text: Excel rounds numbers of more digits, and would compute what begins with "=".
+    text = WriteOnlyCell(sheet, value=_NOT_IN_XML.sub("", value)[:EXCEL_CELL])
+    text.data_type, text.number_format = "s", "@"
+    return text
 
 
 def _read_excel(path: Path, find: Finder) -> Iterator[Decision]:

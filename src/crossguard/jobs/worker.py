@@ -21,7 +21,6 @@ from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import Progress, TaskRunner
 from crossguard.jobs.units import TASK, Part
 
-
 # What a process ends with that was asked to end.
 _TERMINATED: Final = 143
 # The folder of all files of this process, if the driver gave one.

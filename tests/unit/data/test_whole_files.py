@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from tests.support.decisions import decision
 from tests.support.written import KEPT, write
 
+from crossguard.data import whole_files
+from crossguard.data.outputs import journal_of
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import MissingExtraError, OutputError, TableError
 from crossguard.labels import HATE
@@ -43,6 +46,17 @@ def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
     assert (cells["id"].value, cells["id"].data_type) == ("123456789012345678", "s")
     assert (cells["input_text"].value, cells["input_text"].data_type) == ("=1+1", "s")
     assert cells["score_racist"].value == 0.25
+
+
+def test_excel_needs_room_only_beside_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    write(path := tmp_path / "out.xlsx")
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.setattr(whole_files, "EXCEL_ROWS", 2)
+    with pytest.raises(OutputError, match="A sheet holds 2 rows"):
+        write(path, overwrite=True)
+    assert sorted(tmp_path.iterdir()) == [path, journal_of(path)]
 
 
 @pytest.mark.parametrize(("number", "kind"), [(123456789012345678, "s"), (-(10**400), "s"), (999999999999999, "n")])
