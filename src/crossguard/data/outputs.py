@@ -177,6 +177,7 @@ class JournaledOutput(FileOutput):
         self._target = path
         self._names = names
         self._kind = kind
+        self._is_copy = False  # whether the journal holds only the rows of a finished file
         self.for_people = kind.read is None
         super().__init__(journal_of(path), JsonlRows(), path)
 
@@ -187,7 +188,21 @@ class JournaledOutput(FileOutput):
                 raise OutputError(f"A finished '{self._name}' cannot be continued. Write it anew with --overwrite.")
             with whole_file(self._path) as unfinished, unfinished.open("wb") as stream:
                 stream.writelines(map(self._rows.encode, self._kind.read(self._target, written_columns)))
+            self._open()
+            self._is_copy = True
         yield from super().previous()
+
+    def start(self) -> None:
+        """Opens the journal for more rows; from here on it is kept, whatever happens."""
+        super().start()
+        self._is_copy = False
+
+    def close(self) -> None:
+        """Closes the journal, which can be continued; one of a run that was refused goes, as the file has its rows."""
+        is_copy, self._is_copy = self._is_copy, False
+        if is_copy:
+            self._remove_journal()
+        super().close()
 
     def finish(self) -> None:
         """Turns the journal into the file."""

@@ -56,15 +56,22 @@ def open_output(
         )
     _check_place(path)
     whole = WHOLE_FILES.get(kind)
-    places = {path, journal_of(path)} if whole else {path}
-    if not resume and not overwrite and any(map(has_content, places)):
-        raise OutputError(
-            f"'{path}' already exists. Continue it with --resume, replace it with --overwrite, or choose another name."
-        )
+    if not resume and not overwrite:
+        _refuse_existing(path, journal_of(path) if whole else None)
     names = Names(labels, kept, tuple(attributes))
     output = JournaledOutput(path, names, whole) if whole else FileOutput(path, _rows(kind, names), path)
     output.kept = kept if kind in _FLAT else None
     return output
+
+
+def _refuse_existing(path: Path, journal: Path | None) -> None:
+    if has_content(path):
+        what = f"'{path}' already exists"
+    elif journal is not None and has_content(journal):
+        what = f"'{journal}' holds a run that is not finished"
+    else:
+        return
+    raise OutputError(f"{what}. Continue it with --resume, replace it with --overwrite, or choose another name.")
 
 
 def open_stream(

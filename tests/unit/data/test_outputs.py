@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,24 @@ def test_a_journal_goes_where_no_open_file_may_be_removed(tmp_path: Path, monkey
 
 def test_journal_stands_beside_the_file(tmp_path: Path) -> None:
     assert journal_of(tmp_path / "out.parquet") == tmp_path / "out.parquet.journal"
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.xlsx"])
+def test_a_finished_file_that_is_not_continued_stays_alone(tmp_path: Path, name: str) -> None:
+    if name.endswith("xlsx"):
+        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    write(path := tmp_path / name)
+    before = path.read_bytes()
+    for rows in (1, 3):
+        with suppress(KeyboardInterrupt), open_output(path, HATE.names, resume=True) as output:
+            assert len(list(itertools.islice(output.previous(), rows))) == rows
+            raise KeyboardInterrupt
+        assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+    with open_output(path, HATE.names, resume=True) as output:
+        list(output.previous())
+        output.start()
+    assert sorted(tmp_path.iterdir()) == [path, journal_of(path)]
 
 
 class TestTwoRuns:

@@ -15,6 +15,7 @@ import pytest
 from tests.support.object_storage import s3_server, upload
 from tests.support.written import KEPT, write
 
+from crossguard.data.outputs import journal_of
 from crossguard.data.writing import open_output, read_decisions, refuse_same_file
 from crossguard.errors import OutputError, TableError
 from crossguard.labels import HATE
@@ -30,6 +31,15 @@ def test_what_is_there_is_not_lost_by_accident(tmp_path: Path, name: str) -> Non
     assert path.read_bytes() == before
     write(path, 1, overwrite=True)
     assert [row.id for row in read_decisions(path)] == ["1"]
+
+
+def test_a_journal_that_is_in_the_way_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    journal_of(path).write_text("{}\n")
+    with pytest.raises(OutputError, match=r"'.*out\.parquet\.journal' holds a run that is not finished\. Continue it"):
+        open_output(path, HATE.names)
+    open_output(path, HATE.names, resume=True)
+    open_output(path, HATE.names, overwrite=True)
 
 
 class TestPlace:
