@@ -76,7 +76,7 @@ def test_stop_names_the_post_and_keeps_the_rows_before_it(tiny: Moderator, tmp_p
     assert [row.id for row in read_decisions(path)] == ["a"]
 
 
-def test_resume_transforms_only_what_is_left(tiny: Moderator, tmp_path: Path) -> None:
+def test_resume_transforms_only_what_is_left_and_what_it_compares(tiny: Moderator, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     score_table(tiny, POSTS, open_output(path, tiny.labels.names), limit=3)
     transformed: list[str] = []
@@ -88,7 +88,41 @@ def test_resume_transforms_only_what_is_left(tiny: Moderator, tmp_path: Path) ->
 
     output = open_output(path, tiny.labels.names, resume=True)
     summary = score_table(tiny, POSTS, output, resume=True, transform=note)
-    assert (summary.previous, summary.scored, transformed) == (3, 1, ["d"])
+    assert (summary.previous, summary.scored, transformed) == (3, 1, ["a", "d"])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_model_of_the_same_name_with_other_scores_does_not_go_on(
+    tiny: Moderator, tmp_path: Path, suffix: str
+) -> None:
+    posts = [Post(str(place), "hello you" if place else "awful people") for place in range(30)]
+    path = tmp_path / f"out.{suffix}"
+    score_table(tiny, posts, open_output(path, tiny.labels.names), limit=20)
+    written = path.read_text()
+    for shift, refused in ((0.001, False), (-0.05, True), (0.05, True)):
+        names = tiny.labels.names
+        with open_output(tmp_path / f"other.{suffix}", names, overwrite=True) as other:
+            other.start()
+            for row in read_decisions(path):
+                labels = {name: replace(label, score=label.score + shift) for name, label in row.labels.items()}
+                other.write(replace(row, labels=labels))
+        output = open_output(tmp_path / f"other.{suffix}", names, resume=True)
+        if not refused:
+            assert score_table(tiny, posts, output, resume=True).previous == 20
+            continue
+        with pytest.raises(OutputError, match=r"other scores now \(by 0\.050; the last 16 were compared\)"):
+            score_table(tiny, posts, output, resume=True)
+        assert len(list(read_decisions(tmp_path / f"other.{suffix}"))) == 20
+    assert path.read_text() == written
+
+
+def test_an_image_that_was_moved_is_not_compared(tiny: Moderator, tmp_path: Path, red: bytes) -> None:
+    path = tmp_path / "out.jsonl"
+    (tmp_path / "a.png").write_bytes(red)
+    posts = [Post("a", image=tmp_path / "a.png"), Post("b", "hello")]
+    score_table(tiny, posts, open_output(path, tiny.labels.names), limit=1)
+    (tmp_path / "a.png").unlink()
+    assert score_table(tiny, posts, open_output(path, tiny.labels.names, resume=True), resume=True).previous == 1
 
 
 def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
