@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from crossguard.cli import until_exit
 from crossguard.cli.options import is_there, text_command
 from crossguard.data.masking import excerpt
 from crossguard.errors import number_of
@@ -166,11 +167,15 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
 
 @contextmanager
 def word_reader() -> Iterator[Transform]:
-    """Gives what fills in the words of images; images that wait at the end of the block are left unread."""
+    """Gives what fills in the words of images; after an error, no image is waited for."""
     from crossguard.data.ocr import WordReader
 
     with closing(WordReader()) as reader:
-        yield reader.fill
+        try:
+            yield reader.fill
+        except BaseException:
+            until_exit(reader)  # one that is being read may take seconds
+            raise
 
 
 def _tell_how_to_continue(summary: Summary, options: Options) -> None:

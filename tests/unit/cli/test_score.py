@@ -389,6 +389,7 @@ class TestErrors:
         self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int
     ) -> None:
         closed: list[bool] = []
+        kept: list[object] = []
 
         class Reader:
             fill = staticmethod(_reads("words"))
@@ -397,8 +398,10 @@ class TestErrors:
                 closed.append(True)
 
         monkeypatch.setattr("crossguard.data.ocr.WordReader", Reader)
+        monkeypatch.setattr("crossguard.cli.score_run.until_exit", kept.append)
         assert score(posts, "--ocr", *options).code == code
         assert closed == [True]
+        assert len(kept) == (code > 0)  # for a process that then ends at once
 
     def test_nothing_could_be_scored(self, score: Score, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text('{"id": "1", "image_path": "a.png"}\n{broken\n')
