@@ -13,16 +13,19 @@ _SHORT = 2
 _STYLED = "\u249c-\u24e9\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff"
 _LETTER = rf"(?:[^\W_]|[{_STYLED}])"
 _LETTERS = re.compile(_LETTER)
-_BETWEEN = rf"(?:[^\w{_STYLED}]|_)"
-_GAP = rf"(?!['\u2019]\w){_BETWEEN}{{1,4}}"  # not that of "I'm a"
+# Vowel signs and points of scripts from Hebrew to Khmer, which are inside words, and letters of theirs.
+_SIGNS = "\u0591-\u1cff"
+_BETWEEN = rf"(?:[^\w{_STYLED}{_SIGNS}]|_)"
+_GAP = rf"(?! ?['\u2019]\w){_BETWEEN}{{1,4}}"  # not that of "I'm a"
 # Accents that are characters of their own.
 _ACCENTS = "[\u0300-\u036f\u0483-\u0489\u20d0-\u20ff\ufe00-\ufe0f]*+"
 _APART = rf"{_LETTER}{_ACCENTS}"
 # One word with its letters set apart, as people write it to slip past a filter: each by the same, or by anything.
 # What ends it is no letter, but may be a sign of those between: of "a_ a_ a_", each start would be read to the end.
 _SPACED_OUT = re.compile(
-    rf"(?<![\w{_STYLED}])(?<!\w['\u2019])(?:{_APART}(?P<gap>{_GAP}){_APART}(?:(?P=gap){_APART})+"
-    rf"|(?:{_APART}{_GAP}){{2,}}{_APART})(?!['\u2019]?{_LETTER})"
+    rf"(?<![\w{_STYLED}{_SIGNS}])(?<!\w['\u2019])(?<!\w ['\u2019])"
+    rf"(?:{_APART}(?P<gap>{_GAP}){_APART}(?:(?P=gap){_APART})+"
+    rf"|(?:{_APART}{_GAP}){{2,}}{_APART})(?!['\u2019](?!s\b){_LETTER}|{_LETTER}|[{_SIGNS}])"
 )
 # A line without two letters in a row.
 _LONE_LETTERS = re.compile(rf"(?:{_BETWEEN}|{_LETTER}(?!{_LETTER}))*+")
@@ -87,7 +90,8 @@ def _masked_lines(lines: list[str], *, lone: bool) -> list[str]:
 
 
 def _masked_letters(match: re.Match[str]) -> str:
-    return _one_word(_LETTERS.findall(match[0]))
+    letters = _LETTERS.findall(match[0])
+    return match[0] if "".join(letters).isdecimal() else _one_word(letters)
 
 
 def _one_word(letters: list[str]) -> str:

@@ -81,13 +81,11 @@ LOOKALIKES: Final = str.maketrans(
 )
 SKIN_TONES: Final = {0x1F3FB: "white", 0x1F3FC: "light skin", 0x1F3FD: "brown", 0x1F3FE: "dark", 0x1F3FF: "black"}
 FIRST_SYMBOL: Final = 0x2190
-# Emoji that are friendly and name nobody, and what chooses a variant of one.
+# Emoji that are friendly and name nobody (a black or brown heart may: "I hate 🖤"), and what chooses a variant of one.
 FRIENDLY: Final = "😀😁😂🤣😃😄😅😆😇😉😊😋😍😎😘🙂🤗🤩🥰🥳☺❤♥🧡💛💚💙💜🤍💓💕💖💗💘💝💞💟👌👍👏💪🙌🙏⭐✨🌟🎉🎊💯"
 _VARIANTS: Final = "\ufe0e\ufe0f🏻🏼🏽🏾🏿"
-_AROUND: Final = f"{_VARIANTS} \t\r\n"
-# Before a text, these may stand for the colour of people: "🖤 people".
-_FRIENDLY_AT_END: Final = f"{FRIENDLY}🖤🤎"
-_OF_SMILES: Final = frozenset(_FRIENDLY_AT_END)
+_EDGE: Final = f"{FRIENDLY}{_VARIANTS} \t\r\n"
+_OF_SMILES: Final = frozenset(FRIENDLY)
 SMILE: Final = ":)"
 # Shapes, stars, arrows and hands that point, which set off lines and say no word. "Black" and "white" in their names
 # mean filled and outlined, and a model takes them for people. ⚫⚪⬛⬜ are none: some write them for people.
@@ -176,8 +174,8 @@ def _smiling(text: str) -> str:
     Their names are words that the model makes too much of: hate hides behind "smiling face with heart shaped eyes", and
     a harmless sentence about a group is flagged for "party popper".
     """
-    start = text.lstrip(FRIENDLY + _AROUND)
-    words = start.rstrip(_FRIENDLY_AT_END + _AROUND)
+    start = text.lstrip(_EDGE)
+    words = start.rstrip(_EDGE)
     if not words:
         return text
     end = start[len(words) :]

@@ -50,6 +50,14 @@ MOST_UNKNOWN: Final = 3
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
 # With the letters before it, since the sign may be one of them; a run of letters is looked at once, from its beginning.
 MENTION: Final = re.compile(r"(?<![^\W_])(?<![$|+\u20ac])[^\W_]*+(?:@\w++(?![$|\u20ac]))++|(\[USER\])", re.IGNORECASE)
+# Groups and slurs that hardly anybody is called, unlike Christian, Jihad or Dick: an `@` before one only hides it.
+_NO_NAMES = (
+    "africans arabs asians blacks christians gays gypsies hindus immigrants indians jews lesbians mexicans muslims "
+    "muzzies queers refugees whites women beaner beaners chink chinks coons cripples cunt cunts dykes fag faggot "
+    "faggots fags gooks kike kikes mongs nigga niggas nigger niggers niglet pakis raghead ragheads retard retards "
+    "shemale shemales spastics spics towelhead towelheads trannies tranny twats wetback wetbacks whore whores"
+)
+NO_NAMES: Final = frozenset(_NO_NAMES.split())
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 # Markdown's signs of lists, headings and code, and those around what is set off.
 LIST_SIGN: Final = re.compile(
@@ -246,7 +254,7 @@ def _seen(text: str, lexicon: Lexicon) -> tuple[str, bool]:
         word = lexicon.best(variants(match[0].lower(), LEET))
         if word is not None and (before or name.lower() not in lexicon or lexicon.common(word)):
             return match[0]
-        if not before and name.lower() in lexicon.starred:  # a group or a slur, whoever has it as a name
+        if not before and name.lower() in NO_NAMES:
             return name
         return before + (" " if many else " user ")
 
