@@ -56,9 +56,7 @@ class Trainer:
         optimizer = build_optimizer(model, recipe)
         self.objective = objective
         self.wrapped, self.optimizer = self.accelerator.prepare(objective, optimizer)
-        if recipe.freeze_image and not recipe.augment:
-            for batcher in (train, measured):
-                batcher.use_features(known_features(objective, batcher, recipe.per_device_eval_batch_size))
+        self._images_known = not recipe.freeze_image or recipe.augment
         scheduler = LambdaLR(optimizer, rate_factor(recipe, sum(self.steps_per_epoch)))
         average = {name: w.detach().clone() for name, w in model.state_dict().items()} if recipe.ema_decay else None
         self.state = RunState(model, optimizer, scheduler, self.accelerator.scaler, average)
@@ -72,6 +70,7 @@ class Trainer:
         if resume:
             self.state.load(self.folder, self.identity)
             self._best_weights()  # so that what is missing is told before training
+        self._know_images()
         progress = self.state.progress
         steps, done = self._last_step, (progress.total_steps, progress.epoch)
         with RunLog(self.folder, steps, done=done, active=self.accelerator.is_main_process) as log:
@@ -111,12 +110,14 @@ class Trainer:
 
     def train_epoch(self, epoch: int) -> None:
         """Trains for one epoch, without measuring or saving."""
+        self._know_images()
         self.state.progress.step = 0
         for step in self._steps(epoch):
             self._train_step(step)
 
     def predict(self, batcher: Batcher) -> Floats:
         """Returns logits, float32 (n, outputs), of the weights as they are, computed in float32."""
+        self._know_images()
         self.objective.eval()
         own = []
         plan = self._evaluation_batches(batcher)
@@ -128,6 +129,14 @@ class Trainer:
         for rows, values in gather_object(own):
             logits[rows] = values
         return logits
+
+    def _know_images(self) -> None:
+        """Computes what a frozen encoder says of images, once: not before a state is loaded, which may hold another."""
+        if self._images_known:
+            return
+        for batcher in (self.train, self.measured):
+            batcher.use_features(known_features(self.objective, batcher, self.recipe.per_device_eval_batch_size))
+        self._images_known = True
 
     def _steps(self, epoch: int) -> Iterator[list[tuple[int, Tensors]]]:
         """Yields what is left of an epoch: this process's batches of each step, each with its random seed."""

@@ -137,6 +137,18 @@ def test_what_no_post_has_is_told_and_remembered(
     assert _untrained(tmp_path / "last") == [], "the state remembers the start, which a resume need not name"
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_resumed_run_shows_images_to_the_encoder_that_it_started_from(
+    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    table = write_tiny_table(tmp_path / "table")
+    train(short.model_copy(update={"init_seed": 1}), table, tmp_path / "first")
+    frozen = short.model_copy(update={"freeze_image": True})
+    measures = train(frozen, table, tmp_path / "second", start=[tmp_path / "first"])
+    assert train(frozen, table, tmp_path / "second", resume=True) == measures
+
+
 def _untrained(run: Path) -> list[str]:
     kinds: list[str] = json.loads((run / "inference_config.json").read_text(encoding="utf-8"))["untrained"]
     return kinds
