@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from crossguard.preprocessing.image import ImageSpec, to_pixels
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 
+logger = logging.getLogger(__name__)
 SHOWN: Final = 3
 FAILURES: Final = ".failures.json"
 # What can be mended without a change of the image: a missing package, or permissions.
@@ -72,7 +74,7 @@ def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCac
 
 
 def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], lost: Mapping[str, int]) -> None:
-    """Refuses to train when images are missing, instead of training on text alone in silence.
+    """Refuses to train when too many images are missing, and tells of fewer: these posts are trained on as texts.
 
     Those that were lost while a source's table was prepared count.
 
@@ -90,12 +92,15 @@ def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], l
             failures += [f"{path} ({cache.failures[path]})" for path in failed]
         own = recipe.sources[source].max_missing_images if source in recipe.sources else None
         limit = recipe.max_missing_images if own is None else own
+        told, first = f"{count:,} of {wanted:,} images of '{source}' cannot be read", "; ".join(failures[:SHOWN])
         if count > limit * wanted:
             raise ConfigError(
-                f"{count} of {wanted} images of '{source}' cannot be read, and at most {limit:.0%} may be missing: "
-                f"{'; '.join(failures[:SHOWN])}. Fix the paths and run `crossguard prepare` again, or allow it with: "
+                f"{told}, and at most {limit:.0%} may be missing: {first}. "
+                "Fix the paths and run `crossguard prepare` again, or allow it with: "
                 f"--set {f'sources.{source}.' if source in recipe.sources else ''}max_missing_images=1"
             )
+        if count:
+            logger.warning("%s; such posts keep their text: %s", told, first)
 
 
 def _named(examples: Examples) -> Iterator[tuple[Path, str]]:

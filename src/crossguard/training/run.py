@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +64,13 @@ def train(
     check_folder(folder, resume=resume)
     with claimed(folder):
         examples, measured = read_examples(recipe, data, fold)
-        untrained = _untrained(examples, start)
-        # A run that goes on was told, and need not name again what it started from.
-        _warn(recipe, examples, measured, fold, () if resume else untrained)
+        earlier = _starts(start)
+        _warn(recipe, examples, measured, fold)
         model, encoder, tokenizer = _build(recipe, start)
         training_images, measured_images = _caches(recipe, data, examples, measured)
+        untrained = _untrained(examples, training_images, earlier)
+        if not resume:  # a run that goes on was told, and need not name again what it started from
+            _warn_of_untrained(examples, untrained)
         train_on = Batcher(recipe, examples, encoder, training_images)
         measure_on = Batcher(recipe, measured, encoder, measured_images)
         cut = measure_on.texts.cut
@@ -92,19 +95,28 @@ def train(
         return measures
 
 
-def _untrained(examples: Examples, start: Sequence[Path]) -> list[str]:
-    """Returns which of `text` and `image` neither this run nor those that it starts from see in training."""
+def _starts(start: Sequence[Path]) -> list[dict[str, Any]]:
+    """Returns what is known of the runs that this one starts from."""
     try:
-        earlier = [read_inference(run) for run in start]
+        return [read_inference(run) for run in start]
     except (FileNotFoundError, ValueError) as error:
         raise ConfigError(f"Cannot start from {', '.join(map(str, start))}: {error}") from None
-    return [kind for kind in examples.absent if all(kind in one.get("untrained", ()) for one in earlier)]
 
 
-def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | None, untrained: Sequence[str]) -> None:
-    """Says what the posts cannot teach, or cannot measure."""
+def _untrained(examples: Examples, readable: PixelCache, earlier: Sequence[dict[str, Any]]) -> list[str]:
+    """Returns which of `text` and `image` neither this run nor those that it starts from see in training."""
+    unseen = dict.fromkeys([*examples.absent, *["image"] * (not readable.images)])
+    return [kind for kind in unseen if all(kind in one.get("untrained", ()) for one in earlier)]
+
+
+def _warn_of_untrained(examples: Examples, untrained: Sequence[str]) -> None:
     for kind in untrained:
-        logger.warning("No post has any %s, so scores of %ss will mean nothing.", kind, kind)
+        which = "" if kind in examples.absent else " that can be read"
+        logger.warning("No post has any %s%s, so scores of %ss will mean nothing.", kind, which, kind)
+
+
+def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | None) -> None:
+    """Says what the posts cannot teach, or cannot measure."""
     if not len(measured):
         told = (
             f"{fold} holds no post out: take fewer parts, or another one. Of several sources, those are divided that "

@@ -137,3 +137,13 @@ def test_images_that_cannot_be_read_count_by_source(
         return
     with pytest.raises(ConfigError, match=told):
         check_images(recipe, parts, {"a": lost, "b": 0})
+
+
+def test_a_few_images_that_cannot_be_read_are_told(
+    parts: list[tuple[Examples, PixelCache]], caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = Recipe(labels=("racist",), sources={"a": Source(), "b": Source()}, max_missing_images=0.5)
+    check_images(recipe, parts, {"a": 0, "b": 0})
+    (told,) = caplog.messages
+    assert told.startswith("2 of 10 images of 'a' cannot be read; such posts keep their text: ")
+    assert "a1.png (image_not_found)" in told

@@ -149,6 +149,19 @@ def test_a_resumed_run_shows_images_to_the_encoder_that_it_started_from(
     assert train(frozen, table, tmp_path / "second", resume=True) == measures
 
 
+@pytest.mark.filterwarnings("default")
+def test_images_that_nobody_can_read_are_not_trained_on(
+    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    table = write_tiny_table(tmp_path / "table", 24)
+    for image in table.parent.glob("*.png"):
+        image.write_bytes(b"broken")
+    train(short.model_copy(update={"max_missing_images": 1.0}), table, tmp_path / "run")
+    assert "No post has any image that can be read, so scores of images will mean nothing." in caplog.text
+    assert _untrained(tmp_path / "run") == ["image"]
+
+
 def _untrained(run: Path) -> list[str]:
     kinds: list[str] = json.loads((run / "inference_config.json").read_text(encoding="utf-8"))["untrained"]
     return kinds
