@@ -52,7 +52,7 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
     """
-    left_out = _LeftOut()
+    left_out = _LeftOut((*recipe.labels, *recipe.auxiliary))
     measured = gather(_picked(recipe, data, fold, left_out, held=True))
     held_out = HeldOut(measured)
     trained = gather(map(held_out.without_copies, _picked(recipe, data, fold, left_out, held=False)))
@@ -80,14 +80,17 @@ def unlearnable(recipe: Recipe, trained: Examples) -> list[str]:
 class _LeftOut:
     """How many posts are neither trained on nor measured, and why."""
 
+    labels: Sequence[str]
     splits: Counter[tuple[str, str]] = field(default_factory=Counter)  # by source and split, but those trained on
     expected: set[tuple[str, str]] = field(default_factory=set)  # those that are measured, and `test`, for later
     blank: int = 0  # with neither text nor image
     copies: int = 0  # of held-out posts
+    unanswered: int = 0  # of the splits in use, without an answer for any label
 
-    def see(self, name: str, source: Source, splits: NDArray[np.str_]) -> None:
+    def see(self, name: str, source: Source, splits: NDArray[np.str_], unanswered: Sequence[str]) -> None:
         self.expected.update((name, split) for split in (*source.eval_splits, TEST))
         self.splits.update((name, split) for split in splits.tolist() if split not in source.train_splits)
+        self.unanswered += sum(split in (*source.train_splits, *source.eval_splits) for split in unanswered)
 
     def told(self, *, every_split: bool = False) -> list[str]:
         """Returns one line for each reason; unless every split is asked for, only of those that nobody expected."""
@@ -99,6 +102,8 @@ class _LeftOut:
         lines = {
             f"Posts are left out by their column 'split': {', '.join(counts)}. The recipe trains on 'train' and "
             "measures 'val', unless its sources say otherwise.": counts,
+            f"{self.unanswered:,} posts are left out, because they have no answer for "
+            f"{' or '.join(self.labels)}.": self.unanswered,
             f"{self.blank:,} posts are left out, because they have neither text nor image.": self.blank,
             f"{self.copies:,} training posts are left out, because their words are those of held-out posts, and their "
             "images too where both have one.": self.copies,
@@ -111,7 +116,7 @@ def _picked(
 ) -> Iterator[Examples]:
     """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
     for name, source, place in tables(recipe, data):
-        for address, table in read_chunks(place, (*recipe.labels, *recipe.auxiliary)):
+        for address, table, unanswered in read_chunks(place, (*recipe.labels, *recipe.auxiliary)):
             splits = np.array(table["split"].to_pylist(), dtype=np.str_)
             everything = _examples(recipe, name, source, table, address)
             trained = np.isin(splits, source.train_splits)
@@ -120,7 +125,7 @@ def _picked(
                 kept = trained & (folds(everything, fold.count) == fold.index)
                 trained &= ~kept
             if held:
-                left_out.see(name, source, splits)
+                left_out.see(name, source, splits, unanswered)
             wanted = kept if held else trained & (everything.repeats > 0)
             blank = _blank(everything)
             left_out.blank += int((wanted & blank).sum())

@@ -161,6 +161,16 @@ def test_posts_that_say_and_show_nothing_are_left_out(tmp_path: Path, caplog: py
     assert "3 posts are left out, because they have neither text nor image." in caplog.text
 
 
+def test_posts_without_an_answer_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recipe, path = Recipe(labels=("racist",), auxiliary=("harm",)), tmp_path / "posts.csv"
+    path.write_text("text,racist,split\none,,train\ntwo,,val\nthree,,test\nfour,1,train\n")
+    assert read_examples(recipe, path)[0].words == [("four", "")]
+    assert "2 posts are left out, because they have no answer for racist or harm." in caplog.text
+    path.write_text("text,racist\none,\ntwo,\n")
+    with pytest.raises(ConfigError, match=r"trains on\. 2 posts are left out, because they have no answer for racist"):
+        read_examples(recipe, path)
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [([0.0, 5.0], "has 5 for the post 'b'"), ([-1.0, 1.0], "has -1 for the post 'a'"), (["no", "yes"], "is of string")],

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from crossguard.data.datasets.generic import annotated_rows, dataset
 from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, as_table
@@ -28,8 +28,16 @@ def training_files(place: Storage) -> list[Entry]:
     return [entry for entry in found if PurePosixPath(entry.path).suffix in {".parquet", ".pq"}]
 
 
-def read_chunks(place: Storage, labels: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    """Yields each stretch of a training table with the address of its file; at least one, with or without rows.
+class Chunk(NamedTuple):
+    """A stretch of a training table."""
+
+    address: str  # of its file
+    table: pa.Table
+    unanswered: Sequence[str] = ()  # the splits of rows that were left out, because they have no answer for any label
+
+
+def read_chunks(place: Storage, labels: Sequence[str]) -> Iterator[Chunk]:
+    """Yields each stretch of a training table; at least one, with or without rows.
 
     Any other table of annotated posts is turned into one, with those of the labels that it has; it must lie on this
     machine.
@@ -41,15 +49,14 @@ def read_chunks(place: Storage, labels: Sequence[str]) -> Iterator[tuple[str, pa
         address = place.address_of(entry.path)
         stored = _open(place, entry)
         if stored is not None and set(FIXED) <= set(stored.schema_arrow.names):
-            chunks = _stored(stored, address)
+            yield from (Chunk(address, table) for table in _stored(stored, address))
         elif place.is_local:
-            chunks = _made(Path(entry.path), labels)
+            yield from _made(Path(entry.path), labels, address)
         else:
             raise TableError(
                 f"'{address}' is no training table: from a storage, these are Parquet with the columns "
                 f"{', '.join(FIXED)} and one per label, as `crossguard prepare` writes them."
             )
-        yield from ((address, chunk) for chunk in chunks)
 
 
 def lost_images(place: Storage, splits: Iterable[str]) -> int:
@@ -85,12 +92,12 @@ def _stored(file: Any, address: str) -> Iterator[pa.Table]:
         raise TableError(f"Cannot read the table {address}: {error}. Write it with: crossguard prepare") from None
 
 
-def _made(path: Path, labels: Sequence[str]) -> Iterator[pa.Table]:
+def _made(path: Path, labels: Sequence[str], address: str) -> Iterator[Chunk]:
     known = dataset(path).labels
     # The others stay empty, so that they can be named where none is a label.
     taken = [name for name in known if name.partition("@")[0] in labels]
-    rows = (row for row in annotated_rows(path, taken) if row.annotated)
-    first = True
-    while (chosen := list(itertools.islice(rows, ROWS))) or first:
+    rows, first = annotated_rows(path, taken), True
+    while (some := list(itertools.islice(rows, ROWS))) or first:
         first = False
-        yield as_table(chosen, known, path.stem, path.parent)
+        table = as_table([row for row in some if row.annotated], known, path.stem, path.parent)
+        yield Chunk(address, table, [row.split for row in some if not row.annotated])

@@ -21,7 +21,7 @@ def rows(*ids: str) -> list[Row]:
 
 def ids(place: Path) -> list[list[str]]:
     """Returns the ids of each chunk."""
-    return [chunk["id"].to_pylist() for _, chunk in read_chunks(Storage(str(place)), ["racist"])]
+    return [chunk["id"].to_pylist() for _, chunk, _ in read_chunks(Storage(str(place)), ["racist"])]
 
 
 def test_a_folder_is_its_parquet_files_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -49,11 +49,12 @@ def test_any_other_annotated_table_becomes_one_without_what_nobody_annotated(
     monkeypatch.setattr(chunks, "ROWS", 2)
     path = tmp_path / "mine.csv"
     path.write_text("id,text,racist,lang\na,one,1,en\nb,two,,en\nc,three,0,en\nd,four,0.5,en\n")
-    ((address, first), (_, second)) = read_chunks(Storage(str(path)), ["racist"])
+    ((address, first, unanswered), (_, second, none)) = read_chunks(Storage(str(path)), ["racist"])
     assert address == str(path)
-    assert (first["id"].to_pylist(), second["id"].to_pylist()) == (["a", "c"], ["d"])
-    assert first["racist"].to_pylist() == [1.0, 0.0]
-    assert first["lang"].to_pylist() == [None, None]  # no label of the recipe, and named where there is none
+    assert (first["id"].to_pylist(), second["id"].to_pylist()) == (["a"], ["c", "d"])
+    assert (unanswered, none) == (["train"], [])
+    assert second["racist"].to_pylist() == [0.0, 0.5]
+    assert second["lang"].to_pylist() == [None, None]  # no label of the recipe, and named where there is none
     path.write_text("id,text,racist\na,one,\n")
     assert ids(path) == [[]]
 
