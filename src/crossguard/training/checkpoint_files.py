@@ -21,7 +21,7 @@ from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, RECIPE, save_model
 from crossguard.records import Post
-from crossguard.saving import save_json, save_text
+from crossguard.saving import save_json, save_text, telling_of
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
@@ -51,7 +51,7 @@ def write_checkpoint_files(
 
     save_model(model, folder)
     save_text(folder / TOKENIZER, tokenizer)
-    (folder / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
+    save_text(folder / RECIPE, to_yaml(recipe))
     names = output_names(recipe)[: len(recipe.labels)]
     columns = list(recipe.columns[recipe.label_schemes[0]])
     targets = measured.targets[:, columns]
@@ -65,15 +65,16 @@ def write_checkpoint_files(
     save_json(folder / VAL_REPORT, report)
     save_json(folder / "val_metrics.json", measures)
     save_json(folder / PROVENANCE, provenance(trained, measured))
-    np.savez_compressed(
-        folder / PREDICTIONS,
-        ids=pack_texts(measured.ids),
-        sources=pack_texts(measured.sources),
-        logits=logits,
-        targets=measured.targets,
-        unions=measured.unions,
-        cut=cut,
-    )
+    with telling_of(folder / PREDICTIONS):
+        np.savez_compressed(
+            folder / PREDICTIONS,
+            ids=pack_texts(measured.ids),
+            sources=pack_texts(measured.sources),
+            logits=logits,
+            targets=measured.targets,
+            unions=measured.unions,
+            cut=cut,
+        )
 
 
 def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from crossguard.saving import whole_file
+from crossguard.saving import telling_of, whole_file
+
+BOARD: Final = "tensorboard"
 
 
 class RunLog:
@@ -19,6 +21,7 @@ class RunLog:
         self._done = done
         self._active = active
         self._folder = folder
+        self._path = folder / "log.jsonl"
         self._total = total_steps
         self._start = time.perf_counter()
 
@@ -29,10 +32,11 @@ class RunLog:
             from torch.utils.tensorboard import SummaryWriter
 
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / "log.jsonl"
-            _forget_after(path, *self._done)
-            self._file = path.open("a", encoding="utf-8")
-            self._board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._done[0] + 1)
+            with telling_of(self._path):
+                _forget_after(self._path, *self._done)
+                self._file = self._path.open("a", encoding="utf-8")
+            with telling_of(self._folder / BOARD):
+                self._board = SummaryWriter(str(self._folder / BOARD), purge_step=self._done[0] + 1)
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
             terminal = sys.stderr.isatty()
             self._bar = Progress(*columns, console=Console(file=sys.stderr), disable=not terminal)
@@ -43,8 +47,11 @@ class RunLog:
     def __exit__(self, *_: object) -> None:
         if self._active:
             self._bar.stop()
-            self._board.close()
-            self._file.close()
+            # Both try again to write what they could not.
+            with telling_of(self._path):
+                self._file.close()
+            with telling_of(self._folder / BOARD):
+                self._board.close()
 
     def step(self, step: int, epoch: int, values: dict[str, float]) -> None:
         """Tells about one change of the weights."""
@@ -69,10 +76,12 @@ class RunLog:
     def _write(self, kind: str, step: int, epoch: int, values: dict[str, float]) -> None:
         seconds = round(time.perf_counter() - self._start, 2)
         record: dict[str, Any] = {"kind": kind, "step": step, "epoch": epoch, "seconds": seconds, **values}
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
-        for name, value in values.items():
-            self._board.add_scalar(f"{kind}/{name}", value, step)
+        with telling_of(self._path):
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+        with telling_of(self._folder / BOARD):
+            for name, value in values.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
 
 
 def _forget_after(path: Path, steps: int, epochs: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crossguard.bundle import TOKENIZER
+from crossguard.cache import cache_folder
 from crossguard.data.outputs import lock_file
 from crossguard.errors import ConfigError, OutputError, first_line
 from crossguard.models.loading import whole_weights
@@ -24,6 +26,7 @@ LOCK: Final = ".lock"
 # What a run leaves that was cut off before its first state, and other programs everywhere.
 LEFTOVERS: Final = (BEST, "log.jsonl", "tensorboard", TOKENIZER, ".*")
 SHOWN: Final = 3
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
@@ -65,10 +68,25 @@ def claimed(folder: Path) -> Iterator[None]:
         if not lock_file(file):
             raise OutputError(f"Another run writes into '{folder}'. Wait for its end, or give another folder.")
         try:
-            yield
+            with _telling_of_full_disk():
+                yield
         except OutputError as error:
             rest = " What was saved is kept; continue with --resume." if (folder / STATE).is_file() else ""
             raise OutputError(f"{error}{rest}") from None
+
+
+@contextmanager
+def _telling_of_full_disk() -> Iterator[None]:
+    """Names what did not fit; of its files, the cache alone may be written without a name in the error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        cache = cache_folder()
+        place = Path(error.filename or cache)
+        hint = " CROSSGUARD_CACHE=FOLDER keeps such files elsewhere." if place.is_relative_to(cache) else ""
+        raise OutputError(f"Cannot write '{place}': {error.strerror}.{hint}") from None
 
 
 def read_saved(path: Path) -> dict[str, Any]:

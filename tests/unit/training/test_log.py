@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
+from crossguard.errors import OutputError
 from crossguard.training.log import RunLog
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -41,3 +42,10 @@ def test_notes_reach_a_person_without_a_terminal(tmp_path: Path, capsys: pytest.
     with RunLog(tmp_path, 1) as log:
         log.note("precision: fp16 needs a CUDA GPU")
     assert "fp16 needs a CUDA GPU" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_told_by_the_name_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"Cannot write '.*log\.jsonl': No space left"), RunLog(tmp_path, 1) as log:
+        log.step(1, 0, {"loss": 1.0})

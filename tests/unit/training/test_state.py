@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,3 +132,25 @@ def test_a_run_that_cannot_write_can_be_resumed_where_a_state_is_saved(tmp_path:
     with pytest.raises(OutputError, match="Disk full") as caught, claimed(tmp_path):
         raise OutputError("Disk full.")
     assert ("continue with --resume" in str(caught.value)) == saved
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (None, r"Cannot write '.*cache': No space left.*\. CROSSGUARD_CACHE=FOLDER keeps such files elsewhere\. What"),
+        ("cache/pixels", "Cannot write '.*pixels': .* CROSSGUARD_CACHE=FOLDER"),
+        ("run/log.jsonl", r"Cannot write '.*log\.jsonl': No space left[^.]*\. What was saved is kept"),
+    ],
+)
+def test_a_full_disk_is_told_by_what_did_not_fit(
+    name: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    (tmp_path / STATE).touch()
+    with pytest.raises(OutputError, match=told), claimed(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name and str(tmp_path / name))
+
+
+def test_an_error_of_what_is_read_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError), claimed(tmp_path):
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
