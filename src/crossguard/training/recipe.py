@@ -22,6 +22,8 @@ Count: TypeAlias = Annotated[int, Field(ge=1)]
 Rule: TypeAlias = Literal["any", "majority", "votes", "unanimous"]
 SINGLE_SCHEME = "labels"
 LARGEST_IMAGE = 2048
+# Torch takes none above; NumPy takes every `seed`.
+LARGEST_SEED = 2**63 - 1
 
 
 class Source(StrictModel):
@@ -169,7 +171,10 @@ class Recipe(StrictModel):
     )
     seed: int = setting("Seed for everything except the initial weights.", 0, ge=0)
     init_seed: int = setting(
-        "Seed for the head's initial weights; use the same value for runs that you will average.", 0, ge=0
+        "Seed for the head's initial weights; use the same value for runs that you will average.",
+        0,
+        ge=0,
+        le=LARGEST_SEED,
     )
 
     @model_validator(mode="after")

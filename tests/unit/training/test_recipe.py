@@ -95,3 +95,9 @@ def test_every_setting_is_read_by_the_code(model: type[Recipe | Source]) -> None
 def test_every_setting_is_described() -> None:
     for model in (Recipe, Source):
         assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+def test_a_seed_that_torch_does_not_take_is_refused() -> None:
+    assert Recipe(init_seed=2**63 - 1, seed=2**70).init_seed == 2**63 - 1
+    with pytest.raises(ValueError, match="init_seed"):
+        Recipe(init_seed=2**64)
