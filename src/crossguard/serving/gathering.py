@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 
@@ -63,11 +64,12 @@ class GatheringHandler(logging.StreamHandler[Any]):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Writes what waits."""
+        """Writes what waits, or loses it: the loop would log an error of this, which would be flushed in turn."""
         self.acquire()
         try:
             lines, self._waiting = self._waiting, []
-            self.stream.write("".join(lines))
-            super().flush()
+            with suppress(OSError):
+                self.stream.write("".join(lines))
+                super().flush()
         finally:
             self.release()

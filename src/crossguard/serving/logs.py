@@ -84,7 +84,8 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
         head["error"] = type(error).__name__
-        if type(error) is OSError and error.errno:  # the others have names that tell, or numbers of their own
+        # The others have names that tell, or numbers of their own; that of a library may be a text.
+        if type(error) is OSError and error.errno and isinstance(error.errno, int):
             head["reason"] = os.strerror(error.errno)
     where = {} if known else {"where": _where(error) if error else f"{record.filename}:{record.lineno}"}
     return {**head, **where, **getattr(record, "fields", {})}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import logging
 import threading
@@ -39,6 +40,13 @@ class Stream(io.StringIO):
     def write(self, text: str) -> int:
         self.writes += 1
         return super().write(text)
+
+
+class Full(io.StringIO):
+    """Has no room."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.fixture
@@ -110,3 +118,14 @@ async def test_a_line_of_another_thread_waits_for_nobody(logger: logging.Logger)
 def test_without_a_loop_a_line_is_written_at_once(logger: logging.Logger) -> None:
     logger.warning("a")
     assert stream_of(logger).getvalue() == "a\n"
+
+
+@in_loop
+async def test_what_cannot_be_written_ends_and_fails_nothing(logger: logging.Logger) -> None:
+    """The loop would log the error, and the log write to the loop again."""
+    failed: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    logger.handlers[:] = [GatheringHandler(Full())]
+    logger.warning("lost")
+    await asyncio.sleep(0)
+    assert failed == []

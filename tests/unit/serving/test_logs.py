@@ -69,6 +69,14 @@ def test_what_other_libraries_log_of_an_exception_is_its_type(heard: pytest.LogC
     assert "qzxv" not in line
 
 
+def test_an_error_of_a_library_may_have_a_text_in_place_of_its_number(heard: pytest.LogCaptureFixture) -> None:
+    try:
+        fail(OSError("qzxv", "cannot"))
+    except OSError:
+        logs.logger.exception("it failed")
+    assert "reason" not in json.loads(JsonFormatter().format(record_of(heard)))
+
+
 @pytest.fixture
 def configured() -> Iterator[None]:
     """Puts back afterwards what the test configures."""
