@@ -51,7 +51,9 @@ def telling_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else first_line(error)  # pyarrow has long ones of its own
+        # pyarrow has long reasons of its own, and others a text in place of the number.
+        known = os.strerror(error.errno) if error.errno and isinstance(error.errno, int) else ""
+        reason = known or first_line(error)
         raise OutputError(f"Cannot write '{path}': {reason}.") from None
 
 
@@ -85,7 +87,11 @@ def save_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields where to write a file that appears under its name only when the block ends without an error."""
+    """Yields where to write a file that appears under its name only when the block ends without an error.
+
+    Where the name is a link, the file behind it is replaced, as if it was written to.
+    """
+    path = Path(os.path.realpath(path))
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         yield unfinished

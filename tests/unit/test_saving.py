@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossguard.errors import OutputError
-from crossguard.saving import check_folder_takes, refuse_existing, save_json, save_text, whole_file
+from crossguard.saving import check_folder_takes, refuse_existing, save_json, save_text, telling_of, whole_file
 
 pytest.importorskip("torch", reason="exports need crossguard[train]")
 
@@ -39,6 +39,31 @@ def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(OutputError, match=r"Cannot write '.*file/page.html'"):
         save_text(tmp_path / "file" / "page.html", "...")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "a long story"), "No space left on device"),
+        (OSError("timeout", "no answer"), "[Errno timeout] no answer"),
+        (OSError("no answer"), "no answer"),
+    ],
+)
+def test_why_a_file_cannot_be_written_is_told_whatever_number_an_error_has(error: OSError, reason: str) -> None:
+    with pytest.raises(OutputError) as told, telling_of(Path("out")):
+        raise error
+    assert str(told.value) == f"Cannot write 'out': {reason}."
+
+
+def test_a_link_stays_and_the_file_behind_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (link := tmp_path / "out.bin").symlink_to(Path("disk") / "real.bin")
+    for content in ("new", "newer"):
+        with whole_file(link) as unfinished:
+            unfinished.write_text(content, encoding="utf-8")
+        assert link.is_symlink()
+        assert (tmp_path / "disk" / "real.bin").read_text(encoding="utf-8") == content
+    assert len(list(tmp_path.rglob("*"))) == 3
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
