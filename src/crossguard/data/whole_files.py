@@ -110,21 +110,23 @@ def _rows_beside(path: Path, sheet: Any) -> Iterator[None]:
 
     The library would put them into the folder for temporary files, which may be on a small disk.
     """
-    from openpyxl.utils.exceptions import WorkbookAlreadySaved
     from openpyxl.worksheet._writer import WorksheetWriter
 
     rows = path.with_name(f"{path.name}.rows")
-    writer = WorksheetWriter(sheet, str(rows))
+    file = rows.open("wb", buffering=0)
+    writer = WorksheetWriter(sheet, file)  # by a name, lxml would have an error of its own for a full disk
+    writer.out = str(rows)
     writer.cleanup = lambda: None  # done below, also after an error
     sheet._writer = writer  # noqa: SLF001 - there is no option for the place
     try:
         writer.write_top()
         yield
     finally:
-        with suppress(OSError, WorkbookAlreadySaved):  # a full disk says the same again
+        with suppress(Exception):  # a full disk says the same again, lxml in its own way, and a saved sheet that it is
             sheet.close()
-        with suppress(OSError):
+        with suppress(Exception):
             writer.close()
+        file.close()
         rows.unlink(missing_ok=True)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -57,6 +59,27 @@ def test_excel_needs_room_only_beside_its_file(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OutputError, match="A sheet holds 2 rows"):
         write(path, overwrite=True)
     assert sorted(tmp_path.iterdir()) == [path, journal_of(path)]
+
+
+def test_excel_tells_of_a_full_disk_also_where_lxml_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has an error of its own for files that it opened itself."""
+    sheets = pytest.importorskip("openpyxl.worksheet._writer", reason="needs crossguard[excel]")
+    xmlfile = sheets.xmlfile
+
+    @contextmanager
+    def as_lxml(out: Any) -> Iterator[Any]:
+        try:
+            with xmlfile(out) as file:
+                yield file
+        except OSError as error:
+            raise RuntimeError("unknown error") if isinstance(out, str) else error from None
+
+    monkeypatch.setattr(sheets, "xmlfile", as_lxml)
+    path = tmp_path / "out.xlsx"
+    (tmp_path / ".out.xlsx.unfinished.rows").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="No space left on device"):
+        write(path)
+    assert list(tmp_path.iterdir()) == [journal_of(path)]
 
 
 @pytest.mark.parametrize(("number", "kind"), [(123456789012345678, "s"), (-(10**400), "s"), (999999999999999, "n")])
