@@ -180,9 +180,15 @@ def _rows_of_table(table: Any) -> Iterator[Post] | None:
         from pyarrow import RecordBatchReader
 
         reader = RecordBatchReader.from_stream(table)
-        named = enumerate(row for batch in reader for row in rows_of(batch))
+        named = enumerate(_rows_of_arrow(reader))
         return _built(reader.schema.names, ((str(place), row) for place, row in named))
     return None
+
+
+def _rows_of_arrow(reader: Any) -> Iterator[dict[str, Any] | None]:
+    id_ = Columns().match(reader.schema.names, "The table").get("id")
+    for batch in reader:
+        yield from rows_of(batch, id_)
 
 
 def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | None]]) -> Iterator[Post]:

@@ -63,6 +63,11 @@ def test_many_posts_in_any_shape_are_one_decision_each(tiny: Moderator, posts: A
     assert results[0].scores == tiny.score(text="hello").scores
 
 
+def test_times_are_ids_of_one_form_in_pandas_and_arrow() -> None:
+    frame = pd.DataFrame({"id": pd.to_datetime(["2026-03-29T02:30:00"]), "text": ["a"]})
+    assert brief(pa.Table.from_pandas(frame)) == brief(frame) == [("2026-03-29T02:30:00", "a")]
+
+
 def test_polars_goes_as_pandas_does() -> None:
     pl = pytest.importorskip("polars", reason="polars is not installed")
     assert brief(pl.DataFrame({"id": [7, 8], "text": ["a", "b"]})) == [("7", "a"), ("8", "b")]

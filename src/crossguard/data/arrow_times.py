@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
-_DAY_AND_TIME: Final = r"^(-?\d+-\d\d-\d\d) "
+_DAY_AND_TIME: Final = r"^(-?\d+-\d\d-\d\d) (.*)"
+_NO_FRACTION: Final = r"\.0+(Z?)$"
 
 
 def with_times_as_text(values: Any) -> Any:
@@ -31,9 +32,23 @@ def with_times_as_text(values: Any) -> Any:
         return type(own).from_arrays(own.offsets, with_times_as_text(own.values), mask=own.is_null())
     if types.is_duration(kind):
         return pc.binary_join_element_wise(values.cast("string"), kind.unit, " ")
-    if types.is_timestamp(kind) and kind.tz:  # not every machine knows every zone
-        values = values.cast(pa.timestamp(kind.unit, "UTC"))
-    return pc.replace_substring_regex(values.cast("string"), _DAY_AND_TIME, r"\1T")
+    zone = "Z" if types.is_timestamp(kind) and kind.tz else ""
+    if zone:  # the same in UTC; not every machine knows every zone, or any
+        values = values.cast(pa.timestamp(kind.unit))
+    return pc.replace_substring_regex(values.cast("string"), _DAY_AND_TIME, rf"\1T\2{zone}")
+
+
+def with_ids_as_text(values: Any) -> Any:
+    """Returns a column of ids as above, but without fractions that are zero: as Python writes these, and older results.
+
+    Results are continued, and joined with reviews, by their ids.
+    """
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    texts = with_times_as_text(values)
+    changed = texts is not values and types.is_string(texts.type)
+    return pc.replace_substring_regex(texts, _NO_FRACTION, r"\1") if changed else texts
 
 
 @lru_cache(maxsize=1000)

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.data.arrow_times import with_times_as_text
+from crossguard.data.arrow_times import with_ids_as_text, with_times_as_text
 from crossguard.data.cells import written
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
@@ -77,7 +77,7 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
         for batch in batches:
             skipped = min(max(0, first + skip - 1 - number), len(batch))
             number += skipped
-            for row in rows_of(batch.slice(skipped)):
+            for row in rows_of(batch.slice(skipped), builder.found.get("id")):
                 number += 1
                 if row is None:
                     yield Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
@@ -87,24 +87,29 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
         raise TableError(f"{where} is damaged after row {number}: {as_sentence(error)}") from None
 
 
-def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
-    """Yields the rows of a record batch, dates and times as texts; None for one with a text that is not UTF-8."""
+def rows_of(batch: Any, id_: str | None) -> Iterator[dict[str, Any] | None]:
+    """Yields the rows of a record batch, dates and times as texts; None for one with a text that is not UTF-8.
+
+    `id_` is the column of ids, if there is one.
+    """
     for part in (batch.slice(start, ROWS) for start in range(0, len(batch), ROWS)):
         try:
-            yield from _rows(part)
+            yield from _rows(part, id_)
         except UnicodeDecodeError:
             for index in range(len(part)):
                 try:
-                    yield _rows(part.slice(index, 1))[0]
+                    yield _rows(part.slice(index, 1), id_)[0]
                 except UnicodeDecodeError:
                     yield None
 
 
-def _rows(batch: Any) -> list[dict[str, Any]]:
+def _rows(batch: Any, id_: str | None) -> list[dict[str, Any]]:
     import pyarrow as pa
 
-    columns = [with_times_as_text(column) for column in batch.columns]
-    return list(pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist())
+    names = batch.schema.names
+    forms = (with_ids_as_text if name == id_ else with_times_as_text for name in names)
+    columns = [as_text(column) for as_text, column in zip(forms, batch.columns, strict=True)]
+    return list(pa.RecordBatch.from_arrays(columns, names=names).to_pylist())
 
 
 class ExcelPosts:
