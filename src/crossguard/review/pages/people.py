@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from starlette.responses import Response
 
@@ -49,15 +50,16 @@ def change(visit: Visit) -> Response:
     """
     with visit.console.database.write() as tx:
         person, _ = people.by_name(tx, visit.form.get("name", ""), lock=True)
-        if visit.form.get("shown") != _state(person):
-            told = f"Somebody has changed role, queues or access of {person.name} since this page was opened."
-            raise ReviewError(f"{told} Nothing was saved: open the page People again, and look at them first.")
         queues = [part.strip() for part in visit.form.get("queues", "").split(",") if part.strip()]
         known = visit.console.settings.all_queues
         for name in queues:
             if name not in {*known, *(person.queues or ())}:  # whoever is limited to one that is gone can be locked out
                 raise FormError(f"Unknown queue '{name}'.{suggest(name, known)}")
         active, role = visit.form.get("active") == "on", _role(visit.form.get("role", ""))
+        asked = replace(person, role=role, active=active, queues=tuple(queues) or None)
+        if _state(person) not in {visit.form.get("shown"), _state(asked)}:  # as asked already: Save was clicked twice
+            told = f"Somebody has changed role, queues or access of {person.name} since this page was opened."
+            raise ReviewError(f"{told} Nothing was saved: open the page People again, and look at them first.")
         if person.id == visit.person.id and (not active or role is not Role.ADMIN):
             raise FormError("You cannot take your own admin rights away; ask another admin.")
         people.change(tx, person.id, role=role.value, queues=queues or None, active=active)

@@ -37,9 +37,9 @@ def erase_author(tx: Connection, author: str, now: float, source: str | None = N
     total, theirs = 0, items.c.author == author
     if source is not None:
         theirs &= items.c.source == source
-    found = tx.execute(select(items.c.source).where(theirs).distinct().order_by(items.c.source)).scalars().all()
+    found = tx.execute(select(items.c.source).where(theirs).distinct()).scalars()
     reported = [report for report in _reports_by(tx, author) if source in {None, report.source}]
-    sources = found or sorted({report.source for report in reported})
+    sources = sorted({*found, *(report.source for report in reported)})
     if not sources:
         of = f" in the source '{source}'" if source else ""
         raise NotFoundError(
@@ -75,9 +75,10 @@ def _forget_reporter(tx: Connection, reported: Sequence[Any]) -> None:
 def _comments(tx: Connection, which: ColumnElement[bool]) -> Sequence[Any]:
     """Returns id and item of the votes with a comment on such items, and of those on others that were decided along."""
     given = votes.alias()
-    together = (given.c.submission == votes.c.submission) & (given.c.person == votes.c.person)
+    # A sum, so that the few votes of an answer are looked up, and not all that its reviewer ever cast.
+    together = (given.c.submission == votes.c.submission) & (given.c.person == votes.c.person + 0)
     found = select(votes.c.id, votes.c.item).join(given, together).join(items, items.c.id == given.c.item)
-    return tx.execute(found.where(which, given.c.comment != "")).all()
+    return tx.execute(found.where(which, given.c.comment != "").distinct()).all()
 
 
 def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:

@@ -63,6 +63,12 @@ def test_an_older_page_gives_no_access_back(client: TestClient, console: Console
         assert log.entries(db) == []
 
 
+def test_a_second_click_on_save_is_answered_as_the_first(client: TestClient, console: Console, admin: str) -> None:
+    person(console.database, "Ben")
+    form = shown(client, "Ben") | {"csrf": admin, "role": "lead", "queues": "main"}
+    assert [client.post("/people/change", data=form).status_code for _ in range(2)] == [200, 200]
+
+
 def test_somebody_limited_to_a_queue_that_is_gone_can_be_locked_out(
     client: TestClient, console: Console, admin: str
 ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, row
 
@@ -220,7 +221,9 @@ def test_an_author_leaves_no_name_and_no_reason_in_reports(console: Console, dat
 
     console.intake.take([*told("a", "7", "8"), *told("b", "7", "9"), *told("a", "7", source="other")], NOW)
     left = []
-    for author, source, count in (("a", None, 2), ("b", "api", 0), ("a", "other", 0)):
+    with database.write() as tx, pytest.raises(ReviewError, match="Several sources have an author 'a': api, other"):
+        retention.erase_author(tx, "a", NOW)
+    for author, source, count in (("a", "api", 2), ("b", "api", 0), ("a", None, 0)):
         with database.write() as tx:
             assert retention.erase_author(tx, author, NOW, source) == count
             left.append(list(tx.execute(select(reports.c.reporter, reports.c.reason).order_by(reports.c.id))))
@@ -232,6 +235,35 @@ def test_an_author_leaves_no_name_and_no_reason_in_reports(console: Console, dat
     assert [[reason for _, reason in found] for found in left] == [[""] * (6 - n) + ["rude"] * n for n in (3, 1, 0)]
     with database.read() as db:
         assert all(db.execute(select(items_of_all.c.text).where(items_of_all.c.id > 2)).scalars()), "posts of others"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_erasing_looks_up_comments_and_not_all_votes_of_a_reviewer(
+    console: Console, database: Database, ann: Person
+) -> None:
+    """On a large console, an hour's retention would hold up everybody."""
+    console.intake.take([submission(f"p{number}") for number in range(400)], NOW)
+    ballot = Ballot({"racist": Answer.YES}, "block", "", "a comment")
+    steps: list[int] = []
+
+    def erased(count: int) -> int:
+        """Returns for how many thousand of its instructions SQLite erased so many more posts."""
+        with database.write() as tx:
+            numbers = tx.execute(select(items_of_all.c.id).order_by(items_of_all.c.id)).scalars().all()[-count:]
+            for number in numbers:
+                votes.cast(tx, number, ann, ballot, submission=f"s{number}", now=NOW)
+            tx.execute(update(items_of_all).where(items_of_all.c.id.in_(numbers)).values(author=f"of {count}"))
+            connection = tx.connection.driver_connection
+            assert isinstance(connection, sqlite3.Connection)
+            steps.clear()
+            connection.set_progress_handler(lambda: steps.append(1), 1000)
+            assert retention.erase_author(tx, f"of {count}", NOW) == count
+            connection.set_progress_handler(None, 1000)
+            tx.rollback()
+        return len(steps)
+
+    few, many = erased(100), erased(400)
+    assert many < 6 * few  # 4 where each post costs the same
 
 
 def test_a_comment_on_an_erased_post_is_not_left_on_those_decided_with_it(
