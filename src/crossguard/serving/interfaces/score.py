@@ -22,10 +22,17 @@ from crossguard.serving.submitted_post import check_images, check_posts, counted
 FIELDS = frozenset({"id", "text", "image_text"})
 
 
+def _or_null(schema: dict[str, Any]) -> None:
+    """Says in a schema that each of its fields may be null."""
+    for field in schema["properties"].values():
+        if "type" in field:
+            field["type"] = [field["type"], "null"]
+
+
 class PostBody(BaseModel):
     """A post: text, images, or both. Null is absent."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_or_null)
 
     id: str = Field(
         default="post",
