@@ -75,7 +75,8 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
     number = first - 1
     try:
         for batch in batches:
-            skipped = min(max(0, first + skip - 1 - number), len(batch))
+            skipped = min(skip, len(batch))
+            skip -= skipped
             number += skipped
             for row in rows_of(batch.slice(skipped), builder.found.get("id")):
                 number += 1

@@ -212,14 +212,14 @@ def _check_cost(image: Image.Image, header: Header | None, name: str, limits: Im
 
 
 def _animation(image: Image.Image, frames: int, name: str, options: DecodeOptions) -> DecodedImage:
-    choice = FrameChoice(options.frames)
+    choice = FrameChoice(options.frames, options.square)
     shown = image.tell()
     for number in range(frames):
         image.seek(number)
         check_size(image.size, name, options.limits)
         frame = to_rgb(image.copy())
         frame.info = {}
-        choice.offer(frame, options.square)
+        choice.offer(frame)
     image.seek(shown)  # a PIL image belongs to the caller
     return DecodedImage(choice.frames, sampled=choice.left_out)
 

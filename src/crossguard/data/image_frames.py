@@ -22,20 +22,21 @@ class FrameChoice:
         left_out: Whether a frame was dropped that equals none of those that stay.
     """
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, square: Square | None) -> None:
         self._wanted = wanted
+        self._square = square
         self.frames: list[Image.Image] = []
         self._signatures: list[Image.Image] = []
         self._distances: list[list[float]] = []
         self.left_out = False
 
-    def offer(self, frame: Image.Image, square: Square | None = None) -> None:
-        """Takes the next frame; `square` is applied to it if it stays."""
+    def offer(self, frame: Image.Image) -> None:
+        """Takes the next frame; one that stays becomes its `square`, if there is one."""
         signature = frame.resize(_SIGNATURE, Image.Resampling.BOX)
         distances = [_distance(signature, other) for other in self._signatures]
         if 0.0 in distances:
             return
-        self.frames.append(frame if square is None else square.apply(frame))
+        self.frames.append(frame if self._square is None else self._square.apply(frame))
         self._signatures.append(signature)
         for row, distance in zip(self._distances, distances, strict=True):
             row.append(distance)

@@ -5,6 +5,7 @@ Only what decides about cost is read, in a bounded number of steps. Decoding its
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +42,7 @@ def read_header(encoded: bytes, max_frames: int) -> Header | None:
 
     The frames of a GIF are counted up to `max_frames` and one.
     """
-    try:
+    with suppress(IndexError):  # cut inside its header
         if encoded.startswith(b"\xff\xd8\xff"):
             return _jpeg(encoded)
         if encoded.startswith(PNG):
@@ -50,8 +51,6 @@ def read_header(encoded: bytes, max_frames: int) -> Header | None:
             return gif_header(encoded, max_frames, GIF_BLOCKS)
         if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
             return _webp(encoded)
-    except IndexError:  # cut inside its header
-        pass
     return None
 
 

@@ -75,27 +75,24 @@ def _is_white(layer: Image.Image) -> bool:
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """Scales grey values to 0..255: 16-bit files by their type, floats and 32-bit integers by the range they use."""
-    low, high, kind = 0.0, 65535.0, "u"
-    if not image.mode.startswith("I;16"):
-        bands = [(float(band.min()), float(band.max())) for _, band in _bands(image)]
-        low, high = min(least for least, _ in bands), max(most for _, most in bands)
-        kind = "f" if image.mode == "F" else "i"
-    shift, top = _range(low, high, kind)
+    if image.mode.startswith("I;16"):
+        scaled = ((y, band // 257) for y, band in _bands(image))
+    else:
+        black, span = _range(image)
+        scaled = ((y, np.round((band - black) * (255.0 / max(span, 1e-12)))) for y, band in _bands(image))
     grey = Image.new("L", image.size)
-    for y, band in _bands(image):
-        if kind == "u":
-            scaled = (band // 257).astype(np.uint8)
-        else:
-            scaled = np.round((band - shift) * (255.0 / max(top, 1e-12))).astype(np.uint8)
-        grey.paste(Image.fromarray(scaled), (0, y))
+    for y, band in scaled:
+        grey.paste(Image.fromarray(band.astype(np.uint8)), (0, y))
     return grey
 
 
-def _range(low: float, high: float, kind: str) -> tuple[float, float]:
+def _range(image: Image.Image) -> tuple[float, float]:
     """Returns what is black, and how far above it white lies."""
+    ends = [(float(band.min()), float(band.max())) for _, band in _bands(image)]
+    low, high = min(least for least, _ in ends), max(most for _, most in ends)
     if low < 0:
         return low, high - low
-    usual = (1.0, 255.0, 65535.0) if kind == "f" else (255.0, 65535.0)
+    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
     return 0.0, next((bound for bound in usual if high <= bound), high)
 
 
@@ -103,7 +100,7 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yields rows of pixels with the number of the first; floats and 32-bit integers as finite float64."""
     for y, rows in bands(*image.size):
         band = np.asarray(image.crop((0, y, image.width, y + rows)))
-        if band.dtype == np.uint16 or image.mode.startswith("I;16"):
+        if image.mode.startswith("I;16"):
             yield y, band
         else:
             yield y, np.nan_to_num(band.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

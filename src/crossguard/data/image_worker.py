@@ -96,7 +96,10 @@ class _Worker(WorkerProcess):
 
     def _answer(self, name: str) -> DecodedImage:
         try:
-            answer = json.loads(self._read_line(name))
+            line = self.answers.readline(LONGEST_LINE)
+            if not line.endswith(b"\n"):
+                raise self._ended(name)
+            answer = json.loads(line)
             if "error" in answer:
                 raise ImageError(str(answer["error"]), str(answer["message"]))
             frames = []
@@ -107,12 +110,6 @@ class _Worker(WorkerProcess):
         except (ValueError, KeyError, TypeError):  # a process that a file took over could answer anything
             self.kill()
             raise self._ended(name) from None
-
-    def _read_line(self, name: str) -> bytes:
-        line = self.answers.readline(LONGEST_LINE)
-        if not line.endswith(b"\n"):
-            raise self._ended(name)
-        return line
 
     def _frame(self, width: int, height: int, name: str) -> Image.Image:
         frame = Image.new("RGB", (width, height))
@@ -193,10 +190,6 @@ class _Pool:
         worker.close()
 
 
-def _renew() -> None:
-    _pool.renew()
-
-
 _pool = _Pool()
 atexit.register(close_image_workers)
-in_forks(_renew)
+in_forks(_pool.renew)

@@ -42,9 +42,8 @@ class Lines:
         offset: Where the next line begins, in bytes.
     """
 
-    def __init__(self, stream: ByteLines, limit: int = MAX_LINE_BYTES, *, number: int = 0) -> None:
-        self.stream = stream
-        self._limit = limit
+    def __init__(self, stream: ByteLines, *, number: int = 0) -> None:
+        self._stream = stream
         self._again: deque[str] = deque()
         self.number = number
         self.offset = 0
@@ -57,14 +56,14 @@ class Lines:
             self.number += 1
             self.offset += _size(self._again[0])
             return self._again.popleft()
-        line = self.stream.readline(self._limit + 1)
+        line = self._stream.readline(MAX_LINE_BYTES + 1)
         if not line:
             raise StopIteration
         self.number += 1
         self.offset += len(line)
-        if len(line) > self._limit:
+        if len(line) > MAX_LINE_BYTES:
             while line and not line.endswith(b"\n"):
-                line = self.stream.readline(self._limit)
+                line = self._stream.readline(MAX_LINE_BYTES)
                 self.offset += len(line)
             raise LineTooLong
         if self.number == 1:

@@ -49,7 +49,7 @@ class Output:
     kept: Collection[str] | None = None
     for_people = False
 
-    def __init__(self, stream: BinaryIO | io.FileIO | None, rows: RowFormat, name: str) -> None:
+    def __init__(self, stream: BinaryIO | None, rows: RowFormat, name: str) -> None:
         self._stream = stream
         self._rows = rows
         self._name = name
@@ -110,7 +110,6 @@ class FileOutput(Output):
     def __init__(self, path: Path, rows: RowFormat, name: Path) -> None:
         super().__init__(None, rows, str(name))
         self._path = path
-        self._file: io.FileIO | None = None
         self._end = 0
 
     def previous(self) -> Iterator[Decision]:
@@ -142,19 +141,19 @@ class FileOutput(Output):
 
     def close(self) -> None:
         """Writes what waits and closes the file, which can be continued."""
-        file = self._file
+        file = self._stream
         if file is None:
             return
         try:
             self.flush()
         finally:
-            self._file = self._stream = None
+            self._stream = None
             with suppress(OSError):  # pipes and devices cannot be synchronised
                 os.fsync(file.fileno())
             file.close()
 
-    def _open(self) -> io.FileIO:
-        if self._file is None:
+    def _open(self) -> BinaryIO:
+        if self._stream is None:
             try:
                 file = _opened(self._path)
             except OSError as error:
@@ -165,8 +164,8 @@ class FileOutput(Output):
                     f"'{self._name}' is being written by another run of Crossguard. Wait for its end, or choose "
                     "another name."
                 )
-            self._file = self._stream = file
-        return self._file
+            self._stream = file
+        return self._stream
 
 
 class JournaledOutput(FileOutput):

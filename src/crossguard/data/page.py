@@ -20,9 +20,9 @@ from crossguard.data.image_limits import ImageLimits
 from crossguard.data.masking import mask
 from crossguard.errors import ImageError
 from crossguard.records import Decision, Post
+from crossguard.registry import RESOURCES
 from crossguard.saving import save_text
 
-RESOURCES: Final = Path(__file__).parent.parent / "resources" / "page"
 IMAGE: Final = "thumbnail"
 NO_IMAGE: Final = "thumbnail_error"
 
@@ -99,4 +99,4 @@ def _row(decision: Decision) -> dict[str, Any]:
 
 
 def _part(name: str) -> str:
-    return (RESOURCES / name).read_text(encoding="utf-8")
+    return (RESOURCES / "page" / name).read_text(encoding="utf-8")

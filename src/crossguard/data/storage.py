@@ -162,7 +162,7 @@ class Storage:
             inside = {folder + match[1] for info in found if (match := _IN_JOB.match(info.path, len(folder)))}
             jobs.extend(sorted(inside))
             if inside:
-                found = [info for info in found if not any(map(inside.__contains__, _folders_above(info.path)))]
+                found = [info for info in found if inside.isdisjoint(map(str, PurePosixPath(info.path).parents))]
         yield from self._files(folder, found, deep=deep, jobs=jobs, locked=locked)
 
     @property
@@ -382,9 +382,7 @@ class Storage:
             shutil.rmtree(self.join(UNFINISHED), ignore_errors=True)
 
 
-@cache
-def _opened(base: str) -> Storage:
-    return Storage(base)
+_opened = cache(Storage)
 
 
 def stored_image(path: Path) -> bytes | None:
@@ -433,10 +431,6 @@ def _matching(pattern: str) -> re.Pattern[str]:
     """Returns what matches the paths of a pattern: `*` and `?` inside a name, `**` across folders."""
     across = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
     return re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    return map(str, PurePosixPath(path).parents)
 
 
 def _entry(info: Any) -> Entry:

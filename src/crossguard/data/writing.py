@@ -25,6 +25,7 @@ from crossguard.saving import is_one_file
 from crossguard.schema import Names, own_columns
 
 FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
+# By suffix: what can be read again, and what can be written.
 _READ = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if suffix not in {".tsv", ".txt"}}
 _SUFFIXES = {**_READ, ".html": "html", ".htm": "html"}
 # Their columns are known before the first row.
@@ -129,16 +130,15 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
         return
     if path.is_dir():
         raise _no_job(path)
-    kind = _SUFFIXES.get(path.suffix.lower())
-    whole = WHOLE_FILES.get(kind or "")
-    readable = kind is not None and not (whole and whole.read is None)
-    if not path.is_file() if readable else not (path.suffix or path.exists()):  # a pipe cannot be read twice
+    kind = _READ.get(path.suffix.lower())
+    if not path.is_file() if kind else not (path.suffix or path.exists()):  # a pipe cannot be read twice
         name = path if path.suffix else f"{path}/"
         raise TableError(
             f"Cannot read '{path}': no such file or folder. Write it with: crossguard score INPUT -o {name}"
         )
-    if not readable or kind is None:
+    if kind is None:
         raise TableError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
+    whole = WHOLE_FILES.get(kind)
     if whole:
         whole.require(f"Reading {path.suffix}")
     try:

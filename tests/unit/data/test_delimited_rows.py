@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from tests.support.tables import brief, read, write
 
-from crossguard.data.lines import Lines
 from crossguard.data.tables import Columns
 from crossguard.errors import TableError
 from crossguard.records import Post
@@ -93,7 +92,7 @@ class TestCsv:
         assert len(post.text) == 1_000_000
 
     def test_line_without_end_is_read_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Lines.__init__, "__defaults__", (100,))
+        monkeypatch.setattr("crossguard.data.lines.MAX_LINE_BYTES", 100)
         path = write(tmp_path / "in.csv", "id,text\n1," + "a" * 1000 + "\n2,b\n")
         assert brief(read(path)) == [("line-2", "!line_too_long"), ("2", "b")]
 

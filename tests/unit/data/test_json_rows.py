@@ -13,7 +13,6 @@ import pytest
 from tests.support.tables import brief, read, write
 
 from crossguard.data import json_rows
-from crossguard.data.lines import Lines
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.tables import Columns, PostReader
 from crossguard.errors import TableError
@@ -153,7 +152,7 @@ class TestJsonl:
         assert len(post.text) == 1_000_000
 
     def test_line_without_end_is_read_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Lines.__init__, "__defaults__", (100,))
+        monkeypatch.setattr("crossguard.data.lines.MAX_LINE_BYTES", 100)
         path = write(tmp_path / "in.jsonl", '{"text": "' + "a" * 1000 + '"}\n{"text": "b"}\n')
         assert brief(read(path)) == [("line-1", "!line_too_long"), ("line-2", "b")]
 

@@ -24,16 +24,17 @@ def test_lines_that_are_given_back_come_again_with_their_numbers_and_places() ->
     assert lines.failed("code", "why", 1).error == PostFailure("code", "Lines 1 to 2: why")
 
 
-def test_a_line_that_is_too_long_is_read_over() -> None:
-    lines = Lines(io.BytesIO(b"a" * 99 + b"\nb\n"), 10)
+def test_a_line_that_is_too_long_is_read_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossguard.data.lines.MAX_LINE_BYTES", 10)
+    lines = Lines(io.BytesIO(b"a" * 99 + b"\nb\n"))
     with pytest.raises(LineTooLong):
         next(lines)
     assert (next(lines), lines.number, lines.offset) == ("b\n", 2, 102)
 
 
 def test_plain_lines_are_posts_and_empty_ones_are_none(tmp_path: Path) -> None:
-    path = write(tmp_path / "in.txt", b"one\r\n\n \n\xff\nfour")
-    assert brief(read(path)) == [("line-1", "one"), ("line-4", "!invalid_utf8"), ("line-5", "four")]
+    path = write(tmp_path / "in.txt", b"one, two\r\n\n \n\xff\nfour")
+    assert brief(read(path)) == [("line-1", "one, two"), ("line-4", "!invalid_utf8"), ("line-5", "four")]
     with pytest.raises(TableError, match="end in CR alone"):
         read(write(path, b"one\rtwo\r"))
     with pytest.raises(TableError, match="iconv"):

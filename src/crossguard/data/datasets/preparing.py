@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import Dataset, Row, letters, write_table
 from crossguard.data.images import decode
@@ -25,6 +24,8 @@ SHOWN: Final = 3
 # Of perceptual hashes, which are ours because imagehash would bring PyWavelets and SciPy to whoever prepares a table.
 SIDE: Final = 32
 KEPT: Final = 8
+# The matrix of the discrete cosine transform (type II).
+_COSINES: Final = np.cos(np.pi / SIDE * (np.arange(SIDE) + 0.5) * np.arange(SIDE)[:, None])
 # Two hashes that differ in at most this many of 64 bits agree in at least one of four 16-bit bands.
 DISTANCE: Final = 3
 BANDS: Final = 4
@@ -186,12 +187,3 @@ def alike(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
         yield from ((other, name) for other in sorted(seen) if (hashes[other] ^ value).bit_count() <= DISTANCE)
         for key in own:
             bands[key].append(name)
-
-
-def _cosines() -> NDArray[np.float64]:
-    """The matrix of the discrete cosine transform (type II)."""
-    place = np.arange(SIDE)
-    return np.asarray(np.cos(np.pi / SIDE * (place[None] + 0.5) * place[:, None]))
-
-
-_COSINES: Final = _cosines()
