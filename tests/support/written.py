@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.support.decisions import decision, failed
 
 from crossguard.data.writing import open_output
 from crossguard.labels import HATE
+from crossguard.records import Decision
 
 ROWS = [decision("1"), failed("2", "image_not_found", "No such image: 'x.png'."), decision("3", 0.75)]
 
@@ -18,9 +20,9 @@ KEPT = [
 ]
 
 
-def write(path: Path, count: int = 3, *, overwrite: bool = False) -> None:
-    with open_output(path, HATE.names, overwrite=overwrite) as output:
+def write(path: Path, rows: Iterable[Decision] = ROWS, *, kept: tuple[str, ...] = (), overwrite: bool = False) -> None:
+    with open_output(path, HATE.names, kept=kept, overwrite=overwrite) as output:
         output.start()
-        for row in ROWS[:count]:
+        for row in rows:
             output.write(row)
         output.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -190,30 +190,39 @@ def test_a_storage_that_does_not_answer_is_no_broken_excel_file(monkeypatch: pyt
         ExcelPosts("a.xlsx", PostBuilder(Columns(), Path()), "'a.xlsx'")
 
 
-@pytest.mark.parametrize("refused", [True, False])
-def test_a_workbook_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, refused: bool) -> None:
-    opened: list[Any] = []
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The workbooks that were opened."""
+    books: list[Any] = []
     load = openpyxl.load_workbook
 
     def noted(*arguments: Any, **options: Any) -> Any:
-        opened.append(load(*arguments, **options))
-        return opened[-1]
+        books.append(load(*arguments, **options))
+        return books[-1]
 
     monkeypatch.setattr(openpyxl, "load_workbook", noted)
+    return books
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_workbook_is_closed(tmp_path: Path, opened: list[Any], *, refused: bool) -> None:
     builder = PostBuilder(Columns(text="words" if refused else "text"), tmp_path)
     with pytest.raises(TableError) if refused else nullcontext():
-        assert next(iter(ExcelPosts(workbook(tmp_path / "in.xlsx", 2), builder, "'in.xlsx'"))).text == "hello 0"
+        assert next(iter(ExcelPosts(numbered(tmp_path / "in.xlsx", 2), builder, "'in.xlsx'"))).text == "hello 0"
     (book,) = opened
     assert book._archive.fp is None
 
 
-def workbook(path: Path, rows: int) -> Path:
+def workbook(path: Path, *rows: Sequence[Any]) -> Path:
     book = openpyxl.Workbook()
-    book.active.append(["id", "text"])
-    for number in range(rows):
-        book.active.append([f"p{number}", f"hello {number}"])
+    for row in rows:
+        book.active.append(row)
     book.save(path)
     return path
+
+
+def numbered(path: Path, count: int) -> Path:
+    return workbook(path, ["id", "text"], *([f"p{number}", f"hello {number}"] for number in range(count)))
 
 
 def with_sheet(path: Path, changed: Callable[[bytes], bytes]) -> Path:
@@ -230,7 +239,7 @@ def with_sheet(path: Path, changed: Callable[[bytes], bytes]) -> Path:
 @pytest.mark.parametrize("said", ["A1", "A1:B3", "A1:A300"])
 def test_all_rows_and_columns_of_excel_are_read_whatever_its_dimensions_say(tmp_path: Path, said: str) -> None:
     path = with_sheet(
-        workbook(tmp_path / "in.xlsx", 200), lambda sheet: sheet.replace(b'"A1:B201"', f'"{said}"'.encode())
+        numbered(tmp_path / "in.xlsx", 200), lambda sheet: sheet.replace(b'"A1:B201"', f'"{said}"'.encode())
     )
     reader = PostReader(path)
     seen = [(post.text, reader.fraction) for post in reader]
@@ -240,7 +249,7 @@ def test_all_rows_and_columns_of_excel_are_read_whatever_its_dimensions_say(tmp_
 
 
 def test_excel_that_is_damaged_in_the_middle_is_told_with_the_place(tmp_path: Path) -> None:
-    path = with_sheet(workbook(tmp_path / "in.xlsx", 200), lambda sheet: sheet[: len(sheet) // 2])
+    path = with_sheet(numbered(tmp_path / "in.xlsx", 200), lambda sheet: sheet[: len(sheet) // 2])
     found: list[Post] = []
     with pytest.raises(TableError, match=r"'.*in\.xlsx' is damaged after row \d+: "):
         found.extend(PostReader(path))
@@ -273,11 +282,8 @@ def test_a_formula_without_a_result_fails_its_post(tmp_path: Path) -> None:
 
 
 def test_an_error_of_excel_is_no_text(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for row in (["id", "text", "note"], ["a", "#NAME?", "#N/A"], ["b", "fine", "#N/A"]):
-        book.active.append(row)
-    book.save(tmp_path / "in.xlsx")
-    bad, fine = PostReader(tmp_path / "in.xlsx")
+    path = workbook(tmp_path / "in.xlsx", ["id", "text", "note"], ["a", "#NAME?", "#N/A"], ["b", "fine", "#N/A"])
+    bad, fine = PostReader(path)
     assert bad.error is not None
     assert (bad.id, bad.error.code) == ("a", "formula_not_calculated")
     assert bad.error.message.startswith("Row 2: 'text' holds #NAME? in place of its text.")
@@ -285,11 +291,8 @@ def test_an_error_of_excel_is_no_text(tmp_path: Path) -> None:
 
 
 def test_ids_that_excel_has_rounded_are_told(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for row in (["id", "text"], [1234567890123456789, "a"], [1234567890123456000, "b"], [7, "c"]):
-        book.active.append(row)
-    book.save(tmp_path / "in.xlsx")
-    reader = PostReader(tmp_path / "in.xlsx")
+    rows = [1234567890123456789, "a"], [1234567890123456000, "b"], [7, "c"]
+    reader = PostReader(workbook(tmp_path / "in.xlsx", ["id", "text"], *rows))
     assert len(list(reader)) == 3
     assert reader.warnings == [ROUNDED]
 
@@ -326,14 +329,6 @@ def test_a_formula_with_an_empty_text_as_its_result_is_no_failure(tmp_path: Path
     ]
 
 
-def test_a_workbook_without_doubtful_cells_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[object] = []
-    load = openpyxl.load_workbook
-
-    def note(path: object, **how: Any) -> Any:
-        opened.append(path)
-        return load(path, **how)
-
-    monkeypatch.setattr(openpyxl, "load_workbook", note)
-    assert len(list(PostReader(workbook(tmp_path / "in.xlsx", 20)))) == 20
+def test_a_workbook_without_doubtful_cells_is_read_once(tmp_path: Path, opened: list[Any]) -> None:
+    assert len(list(PostReader(numbered(tmp_path / "in.xlsx", 20)))) == 20
     assert len(opened) == 1

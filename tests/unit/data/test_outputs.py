@@ -95,14 +95,8 @@ def test_a_journal_goes_where_no_open_file_may_be_removed(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_journal_stands_beside_the_file(tmp_path: Path) -> None:
-    assert journal_of(tmp_path / "out.parquet") == tmp_path / "out.parquet.journal"
-
-
 @pytest.mark.parametrize("name", ["out.parquet", "out.xlsx"])
 def test_a_finished_file_that_is_not_continued_stays_alone(tmp_path: Path, name: str) -> None:
-    if name.endswith("xlsx"):
-        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
     write(path := tmp_path / name)
     before = path.read_bytes()
     for rows in (1, 3):

@@ -7,8 +7,8 @@ import io
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from pyarrow import ArrowInvalid, OSFile
 
 from crossguard.data.ranges import Ranges, decompressed, retried, suffix_of
 from crossguard.errors import StorageError
@@ -36,7 +36,7 @@ def test_a_request_that_the_storage_calls_invalid_is_not_repeated() -> None:
 
     def refuse() -> None:
         asked.append(1)
-        raise ArrowInvalid("google::cloud::Status(INVALID_ARGUMENT: bad name)\nmore")
+        raise pa.ArrowInvalid("google::cloud::Status(INVALID_ARGUMENT: bad name)\nmore")
 
     with pytest.raises(StorageError, match=r"refuses 'x': google::cloud::Status\(INVALID_ARGUMENT: bad name\)$"):
         retried(refuse, "x")
@@ -45,7 +45,7 @@ def test_a_request_that_the_storage_calls_invalid_is_not_repeated() -> None:
 
 def ranges_of(path: Path, content: bytes, *ranges: tuple[int, int]) -> Ranges:
     path.write_bytes(content)
-    return Ranges(OSFile(str(path)), str(path), ranges or [(0, len(content))])
+    return Ranges(pa.OSFile(str(path)), str(path), ranges or [(0, len(content))])
 
 
 def test_ranges_are_read_and_sought_as_one_file(tmp_path: Path) -> None:
@@ -67,8 +67,6 @@ def test_the_suffix_is_that_of_what_is_packed(name: str, suffix: str) -> None:
 
 
 def test_packed_files_are_read_by_their_names(tmp_path: Path) -> None:
-    import pyarrow as pa
-
     packed = {"a.gz": gzip.compress(b"words"), "a.zst": pa.compress(b"words", "zstd", asbytes=True), "a": b"words"}
     for name, content in packed.items():
         assert decompressed(ranges_of(tmp_path / name, content), name).read() == b"words"

@@ -66,10 +66,7 @@ def test_a_long_text_that_was_kept_in_csv_is_read_back(tmp_path: Path) -> None:
     before = csv.field_size_limit(131_072)  # as in a process that has read no CSV yet
     try:
         long = replace(decision("1"), input={"text": "a" * 131_073})
-        with open_output(tmp_path / "out.csv", HATE.names, kept=("text",)) as output:
-            output.start()
-            output.write(long)
-            output.finish()
+        write(tmp_path / "out.csv", [long], kept=("text",))
         with open_output(tmp_path / "out.csv", HATE.names, kept=("text",), resume=True) as output:
             assert [row.input for row in output.previous()] == [long.input]
     finally:

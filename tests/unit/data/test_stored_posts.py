@@ -7,6 +7,8 @@ import io
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from crossguard.data.columns import Columns
@@ -15,17 +17,12 @@ from crossguard.data.storage import Storage
 from crossguard.data.stored_posts import LeftOut, open_posts, table_files
 from crossguard.errors import TableError
 
-pytest.importorskip("pyarrow")
-
 
 def texts(path: Path) -> list[str]:
     return [post.text for post in open_posts(path, PostBuilder(Columns(), path.parent))]
 
 
 def test_a_folder_is_read_in_the_order_of_names_whatever_the_format(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     folder = tmp_path / "tables"
     (folder / "deep").mkdir(parents=True)
     (folder / "b.csv.gz").write_bytes(gzip.compress(b"text\nsecond\n"))
@@ -83,8 +80,6 @@ def test_a_folder_without_a_table_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["arrow", "feather", "stream.arrow"])
 def test_what_hugging_face_saves_is_read_without_what_lies_beside_it(tmp_path: Path, suffix: str) -> None:
-    import pyarrow as pa
-
     table = pa.table({"text": ["one", "two"]})
     folder = tmp_path / "saved"
     folder.mkdir()
@@ -98,9 +93,6 @@ def test_what_hugging_face_saves_is_read_without_what_lies_beside_it(tmp_path: P
 
 
 def test_the_report_of_prepare_is_no_table_beside_its_own(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"text": ["one"]}), tmp_path / "mine.parquet")
     (tmp_path / "mine.report.json").write_text('{\n  "dataset": "table"\n}\n')
     (tmp_path / "monthly.report.json").write_text('{"text": "two"}\n')
@@ -117,8 +109,6 @@ def test_a_tar_file_of_webdataset_is_read(tmp_path: Path) -> None:
 
 
 def test_a_table_packed_by_zstandard_is_read(tmp_path: Path) -> None:
-    import pyarrow as pa
-
     path = tmp_path / "posts.csv.ZST"
     path.write_bytes(pa.compress(b"id,text\n1,one\n", "zstd", asbytes=True))
     assert texts(path) == ["one"]
@@ -132,8 +122,6 @@ def test_a_table_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path) ->
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 def test_a_packed_file_that_was_cut_is_told_also_in_a_folder(tmp_path: Path, codec: str) -> None:
-    import pyarrow as pa
-
     lines = b"".join(b'{"text": "post %d of %d"}\n' % (number, number**3) for number in range(20_000))
     whole = gzip.compress(lines) if codec == "gzip" else pa.compress(lines, "zstd", asbytes=True)
     path = tmp_path / f"a.jsonl.{'gz' if codec == 'gzip' else 'zst'}"

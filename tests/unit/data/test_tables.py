@@ -6,6 +6,7 @@ import gzip
 import tracemalloc
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -87,15 +88,7 @@ class TestColumns:
 
 
 class TestOtherFormats:
-    def test_lines_of_text(self, tmp_path: Path) -> None:
-        assert brief(read(write(tmp_path / "in.txt", b"a, b\n\n\xff\nc\n"))) == [
-            ("line-1", "a, b"),
-            ("line-3", "!invalid_utf8"),
-            ("line-4", "c"),
-        ]
-
     def test_excel(self, tmp_path: Path) -> None:
-        openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
         book = openpyxl.Workbook()
         for row in (("id", "Comment", "when"), (7, "=a", None), (None, None, None), ("x", None, 3.5)):
             book.active.append(row)
@@ -105,7 +98,6 @@ class TestOtherFormats:
         assert list(reader) == [Post("7", "=a", extra={"when": None}), Post("x", "", extra={"when": 3.5})]
 
     def test_sheets_that_are_not_read_are_told(self, tmp_path: Path) -> None:
-        openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
         book = openpyxl.Workbook()
         book.active.append(["text"])
         book.active.append(["one"])
@@ -120,7 +112,6 @@ class TestOtherFormats:
             list(PostReader(tmp_path / "in.xlsx"))
 
     def test_what_is_not_excel(self, tmp_path: Path) -> None:
-        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
         with pytest.raises(TableError, match="cannot be read as Excel"):
             read(write(tmp_path / "in.xlsx", "id,text\n"))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from tests.support.decisions import decision
@@ -38,11 +39,7 @@ def test_parquet_without_pyarrow_fails_before_scoring(tmp_path: Path, monkeypatc
 
 
 def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
-    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("text",)) as output:
-        output.start()
-        output.write(KEPT[0])
-        output.finish()
+    write(tmp_path / "out.xlsx", KEPT[:1], kept=("text",))
     sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     cells = {head.value: cell for head, cell in zip(sheet[1], sheet[2], strict=True)}
     assert (cells["id"].value, cells["id"].data_type) == ("123456789012345678", "s")
@@ -51,7 +48,6 @@ def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
 
 
 def test_excel_needs_room_only_beside_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
     monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
     write(path := tmp_path / "out.xlsx")
     assert list(tmp_path.iterdir()) == [path]
@@ -63,8 +59,7 @@ def test_excel_needs_room_only_beside_its_file(tmp_path: Path, monkeypatch: pyte
 
 def test_excel_tells_of_a_full_disk_also_where_lxml_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has an error of its own for files that it opened itself."""
-    sheets = pytest.importorskip("openpyxl.worksheet._writer", reason="needs crossguard[excel]")
-    xmlfile = sheets.xmlfile
+    xmlfile = openpyxl.worksheet._writer.xmlfile
 
     @contextmanager
     def as_lxml(out: Any) -> Iterator[Any]:
@@ -74,7 +69,7 @@ def test_excel_tells_of_a_full_disk_also_where_lxml_writes(tmp_path: Path, monke
         except OSError as error:
             raise RuntimeError("unknown error") if isinstance(out, str) else error from None
 
-    monkeypatch.setattr(sheets, "xmlfile", as_lxml)
+    monkeypatch.setattr("openpyxl.worksheet._writer.xmlfile", as_lxml)
     path = tmp_path / "out.xlsx"
     (tmp_path / ".out.xlsx.unfinished.rows").symlink_to("/dev/full")
     with pytest.raises(OutputError, match="No space left on device"):
@@ -84,11 +79,7 @@ def test_excel_tells_of_a_full_disk_also_where_lxml_writes(tmp_path: Path, monke
 
 @pytest.mark.parametrize(("number", "kind"), [(123456789012345678, "s"), (-(10**400), "s"), (999999999999999, "n")])
 def test_excel_gets_numbers_that_it_would_round_as_text(tmp_path: Path, number: int, kind: str) -> None:
-    openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
-    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("author",)) as output:
-        output.start()
-        output.write(replace(decision("1"), input={"author": number}))
-        output.finish()
+    write(tmp_path / "out.xlsx", [replace(decision("1"), input={"author": number})], kept=("author",))
     sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     (cell,) = (below for head, below in zip(sheet[1], sheet[2], strict=True) if head.value == "input_author")
     assert (str(cell.value), cell.data_type) == (str(number), kind)
@@ -96,18 +87,13 @@ def test_excel_gets_numbers_that_it_would_round_as_text(tmp_path: Path, number: 
 
 @pytest.mark.parametrize("sign", ["\x01", "\ufffe", "\uffff"])
 def test_excel_gets_a_workbook_that_opens_whatever_characters_names_and_texts_hold(tmp_path: Path, sign: str) -> None:
-    pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
-    with open_output(tmp_path / "out.xlsx", HATE.names, kept=(f"na{sign}me",)) as output:
-        output.start()
-        output.write(replace(decision("1"), input={f"na{sign}me": f"a{sign}\ufffd\t\U0001ffff"}))
-        output.finish()
+    post = replace(decision("1"), input={f"na{sign}me": f"a{sign}\ufffd\t\U0001ffff"})
+    write(tmp_path / "out.xlsx", [post], kept=tuple(post.input))
     assert [row.input for row in read_decisions(tmp_path / "out.xlsx")] == [{"name": "a\ufffd\t\U0001ffff"}]
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.xlsx"])
 def test_a_damaged_file_is_told_wherever_the_damage_is(tmp_path: Path, name: str) -> None:
-    if name.endswith("xlsx"):
-        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
     path = tmp_path / name
     write(path)
     whole = path.read_bytes()
@@ -119,14 +105,9 @@ def test_a_damaged_file_is_told_wherever_the_damage_is(tmp_path: Path, name: str
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.xlsx"])
 def test_an_object_of_a_users_own_column_is_one_cell_of_json(tmp_path: Path, name: str) -> None:
-    if name.endswith("xlsx"):
-        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
     user = {"name": "\u00e9", "age": 1, "height": float("nan"), "pets": [{}, True]}
     post = replace(decision("1"), input={"user": user, "none": {}, "numbers": [float("inf"), 1.5], "age": 7})
-    with open_output(tmp_path / name, HATE.names, kept=tuple(post.input)) as output:
-        output.start()
-        output.write(post)
-        output.finish()
+    write(tmp_path / name, [post], kept=tuple(post.input))
     (read,) = read_decisions(tmp_path / name)
     assert read.input["user"] == '{"name": "\u00e9", "age": 1, "height": null, "pets": [{}, true]}'
     assert (read.input["none"], read.input["numbers"], str(read.input["age"])) == ("{}", "[null, 1.5]", "7")

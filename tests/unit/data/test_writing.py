@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.support.object_storage import s3_server, upload
-from tests.support.written import KEPT, write
+from tests.support.written import KEPT, ROWS, write
 
 from crossguard.data.outputs import journal_of
 from crossguard.data.writing import open_output, read_decisions, refuse_same_file
@@ -29,7 +30,7 @@ def test_what_is_there_is_not_lost_by_accident(tmp_path: Path, name: str) -> Non
     with pytest.raises(OutputError, match=r"--resume.*--overwrite"):
         open_output(path, HATE.names)
     assert path.read_bytes() == before
-    write(path, 1, overwrite=True)
+    write(path, ROWS[:1], overwrite=True)
     assert [row.id for row in read_decisions(path)] == ["1"]
 
 
@@ -88,14 +89,7 @@ class TestPlace:
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.xlsx"])
 def test_columns_of_the_input_are_kept_and_read_back(tmp_path: Path, name: str) -> None:
-    if name.endswith("xlsx"):
-        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
-    path = tmp_path / name
-    with open_output(path, HATE.names, kept=("text", "likes")) as output:
-        output.start()
-        for row in KEPT:
-            output.write(row)
-        output.finish()
+    write(path := tmp_path / name, KEPT, kept=("text", "likes"))
     rows = list(read_decisions(path))
     assert [(row.id, row.digest, {k: v for k, v in row.input.items() if v}) for row in rows] == [
         (row.id, row.digest, dict(row.input)) for row in KEPT
@@ -132,7 +126,6 @@ def rewritten(path: Path, change: Callable[[list[list[Any]]], None]) -> None:
         change(rows)
         pq.write_table(pa.table(dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))), path)
     else:
-        openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
         rows = [list(row) for row in openpyxl.load_workbook(path).active.values]
         change(rows)
         book = openpyxl.Workbook()

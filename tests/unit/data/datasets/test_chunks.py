@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
-
 from crossguard.data.datasets import chunks
 from crossguard.data.datasets.chunks import lost_images, read_chunks, training_files
 from crossguard.data.datasets.rows import Row, write_table

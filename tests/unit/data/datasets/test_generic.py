@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-
-pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 
 from crossguard.data.datasets.generic import dataset
 from crossguard.data.datasets.preparing import prepare
@@ -95,9 +95,6 @@ def test_posts_are_named_and_read_as_they_are_for_scoring(tmp_path: Path) -> Non
 
 
 def test_numbers_are_names_and_a_missing_text_is_empty(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     table = pa.table({"id": [7, 8], "text": pa.array([None, "hello"]), "spam": [None, 0.25], "hateful": [None, 0.5]})
     pq.write_table(table, tmp_path / "mine.parquet")
     first, second = dataset(tmp_path / "mine.parquet").read(tmp_path / "mine.parquet")
@@ -106,8 +103,6 @@ def test_numbers_are_names_and_a_missing_text_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_an_arrow_file_are_read_as_they_are_for_evaluation(tmp_path: Path) -> None:
-    import pyarrow as pa
-
     (tmp_path / "parts").mkdir()
     for number in (1, 2):
         (tmp_path / "parts" / f"{number}.jsonl").write_text(f'{{"id": "{number}", "text": "hello", "spam": 1}}\n')
@@ -142,16 +137,7 @@ def test_all_wrong_values_are_counted_and_the_columns_that_are_labels_can_be_nam
         dataset(path, ["racism"])
 
 
-def test_a_label_that_the_first_object_lacks_is_a_label(tmp_path: Path) -> None:
-    path = tmp_path / "mine.jsonl"
-    path.write_text('{"text": "a", "spam": 1}\n{"text": "b", "abuse": 1}\n')
-    assert dataset(path).labels == ("spam", "abuse")
-
-
 def test_an_image_inside_the_table_is_not_dropped_in_silence(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"text": ["a"], "image": [b"\x89PNG"], "spam": [1]}), tmp_path / "mine.parquet")
     with pytest.raises(TableError, match="reads images from files"):
         list(dataset(tmp_path / "mine.parquet").read(tmp_path / "mine.parquet"))

@@ -7,11 +7,8 @@ import json
 import math
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
-
 import pyarrow.parquet as pq
+import pytest
 
 from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, Row, as_table, letters, write_table
 from crossguard.errors import OutputError
