@@ -28,14 +28,19 @@ from crossguard.serving import logs
 from crossguard.serving.call import Call, Exchange
 from crossguard.serving.docs_page import docs_page
 from crossguard.serving.endpoints import DEADLINE, Family, HttpEndpoint, error_response
-from crossguard.serving.errors import ClientDisconnected, DeadlineExceeded, MethodNotAllowed, NotFound
+from crossguard.serving.errors import (
+    ClientDisconnected,
+    DeadlineExceeded,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+)
 from crossguard.serving.interfaces import ENDPOINTS, perspective, score
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.openapi import openapi_document
 from crossguard.serving.service import Service
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-FAILED: Final = 500
 
 HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -139,8 +144,8 @@ class RequestEnvelope:
         except Exception as error:  # noqa: BLE001 - what escapes here would be a bare 500 without our headers
             logs.failure("request_failed", error, request_id=exchange.request_id)
             if not status:
-                told = {"code": "internal_error", "message": "The service failed.", "request_id": exchange.request_id}
-                await as_json({"error": told}, FAILED)(scope, receive, send_wrapped)
+                body = score.error_body(InternalError("The service failed."), exchange.request_id)
+                await as_json(body, InternalError.status)(scope, receive, send_wrapped)
         finally:
             self._note(scope, exchange, status or _cancelled(scope), time.perf_counter() - begun)
 
@@ -171,7 +176,7 @@ class RequestEnvelope:
 def _cancelled(scope: Scope) -> int:
     """Returns the status of a request without an answer: a part of a batch ends with it, any other with the service."""
     if DEADLINE not in scope:
-        return FAILED
+        return InternalError.status
     late = asyncio.get_running_loop().time() >= scope[DEADLINE]
     return DeadlineExceeded.status if late else ClientDisconnected.status
 

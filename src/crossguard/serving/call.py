@@ -17,6 +17,7 @@ from starlette.requests import Request
 from crossguard.cost import TEXT_BYTES, cost_of
 from crossguard.engine import FAILED
 from crossguard.errors import number_of
+from crossguard.listening import network_of
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
@@ -31,7 +32,7 @@ from crossguard.serving.errors import (
     UnsupportedBody,
 )
 from crossguard.serving.json_bodies import JSON, LEAST_VALUES, VALUES_PER_POST, check_values, validated
-from crossguard.serving.keys import ANONYMOUS, KeyEntry, client_network, identify, presented_key
+from crossguard.serving.keys import ANONYMOUS, KeyEntry, identify, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.submitted_post import check_images, check_posts, is_remote
 from crossguard.wire import refusal_of
@@ -106,7 +107,8 @@ class Call:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
         self.caller = self.exchange.caller = caller
         self._key = keys.get(caller)
-        self._payer = caller if keys else client_network(self.request)
+        client = self.request.client
+        self._payer = caller if keys else network_of(client.host if client is not None else "")
         if access is Access.ADMIN and (self._key is None or not self._key.admin):
             raise Forbidden("This needs an API key with 'admin: true'.")
         if scores:

@@ -58,6 +58,7 @@ class HttpEndpoint:
     access: Access = Access.KEY  # who may use it
     example: Any = None  # a request body for the docs
     query: Mapping[str, str] = field(default_factory=dict)  # query parameters by name, each with one line for the docs
+    errors: Mapping[str, str] = field(default_factory=dict)  # further errors by status, each with one line for the docs
 
     def route(self, service: Service) -> Route:
         """Returns the route of this endpoint in a service."""

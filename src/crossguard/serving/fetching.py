@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -28,7 +29,6 @@ PORTS: Final = {"http": 80, "https": 443}
 # What a URL may have beside letters and digits (RFC 3986); the rest is read differently by different parsers, and is
 # encoded first, as browsers do.
 PLAIN: Final = "-._~:/?#[]@!$&'()*+,;=%"
-OK: Final = 200
 CONNECTIONS: Final = 8
 CONNECTIONS_PER_ORIGIN: Final = 4
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -75,11 +75,10 @@ class Fetcher:
     def __init__(
         self, origins: Iterable[str], *, private: bool, timeout_s: float, max_bytes: int, per_minute: int
     ) -> None:
-        self._origins = {_only_origin(origin) for origin in origins}
+        # By the origins that may be asked; a slow one must not hold every connection.
+        self._slots = {_only_origin(origin): asyncio.Semaphore(CONNECTIONS_PER_ORIGIN) for origin in origins}
         self._per_minute = per_minute
         self._rates = RateLimiter()
-        # A slow origin must not hold every connection.
-        self._slots = {origin: asyncio.Semaphore(CONNECTIONS_PER_ORIGIN) for origin in self._origins}
         self._timeout = timeout_s
         self._max_bytes = max_bytes
         self._pool = httpcore2.AsyncConnectionPool(
@@ -127,7 +126,7 @@ class Fetcher:
             raise FetchError(f"Cannot fetch '{shortened(url)}' ({type(error).__name__}).") from None
 
     async def _read(self, response: httpcore2.Response, url: str, hold: BodyHold) -> bytes:
-        if response.status != OK:
+        if response.status != HTTPStatus.OK:
             told = f"'{shortened(url)}' answered with status {response.status}; redirects are not followed."
             raise FetchError(told, response.status)
         body = bytearray()
@@ -141,7 +140,7 @@ class Fetcher:
     def _checked(self, url: str) -> tuple[Origin, str]:
         plain = quote(url, safe=PLAIN, errors="replace")
         origin = parse_origin(plain)
-        if origin is None or origin not in self._origins:
+        if origin is None or origin not in self._slots:
             raise ImageError(
                 "image_url_not_allowed",
                 f"The origin of '{shortened(url)}' is not an allowed one. Send the image itself as a data: URL, or "

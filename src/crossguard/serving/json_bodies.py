@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
@@ -25,6 +25,15 @@ _SHOWN = 80
 _OBJECT = frozenset({"model_type", "model_attributes_type"})
 # Problems of a body that is no object, or one without what it must have.
 _SHAPE = _OBJECT | {"missing"}
+
+
+class NullIsAbsent(BaseModel):
+    """A body in which null means that its sender has no value: the default holds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
 
 
 def check_values(body: bytes, most: int) -> None:

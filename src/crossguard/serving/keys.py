@@ -19,7 +19,6 @@ from starlette.requests import Request
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import ConfigError
-from crossguard.listening import network_of
 
 TOKEN_BYTES = 32
 BEGIN: Final = "cg-"
@@ -121,8 +120,3 @@ def presented_key(request: Request) -> str:
     if scheme.lower() == "bearer" and token:
         return token.strip()
     return (request.headers.get("x-api-key") or request.query_params.get("key") or "").strip()
-
-
-def client_network(request: Request) -> str:
-    """Returns the address of a client, or its network."""
-    return network_of(request.client.host if request.client is not None else "")

@@ -32,23 +32,9 @@ BODY_ERRORS = {
     "504": "Not scored in time",
 }
 KEY_ERRORS = {name: BODY_ERRORS[name] for name in ("401", "429")}
-ADMIN_ERRORS = {
-    **KEY_ERRORS,
-    "400": "The new model cannot be used; the old one stays",
-    "403": "Not an admin's key",
-    "500": BODY_ERRORS["500"],
-    "504": "Not loaded in time; the reload goes on",
-}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-}
-EXTRA_ERRORS = {
-    "/v1/models/{name}": {"404": "No such model"},
-    "/v1/moderations": {"404": "No such model"},
-    "/invocations": {"406": "The caller takes neither JSON nor JSON Lines"},
-    "/healthz": {"503": "The service no longer infers; start it again"},
-    "/readyz": {"503": "The service is about to stop"},
 }
 
 
@@ -116,9 +102,7 @@ def _content(bodies: Mapping[str, type[BaseModel] | None], schemas: Mapping[Any,
 
 
 def _errors(endpoint: HttpEndpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
-    named = {Access.OPEN: {}, Access.KEY: KEY_ERRORS, Access.ADMIN: ADMIN_ERRORS}[endpoint.access]
-    if endpoint.requests:
-        named = BODY_ERRORS
-    named = {**named, **EXTRA_ERRORS.get(endpoint.path, {})}
+    usual = BODY_ERRORS if endpoint.requests else {} if endpoint.access is Access.OPEN else KEY_ERRORS
     content = {JSON: {"schema": schemas[endpoint.family.error_model]}}
-    return {status: {"description": line, "content": content} for status, line in sorted(named.items())}
+    told = sorted({**usual, **endpoint.errors}.items())
+    return {status: {"description": line, "content": content} for status, line in told}

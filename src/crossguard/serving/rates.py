@@ -39,12 +39,12 @@ class RateLimiter:
         Args:
             caller: Whose.
             per_minute: The most in a minute; 0 is unlimited.
-            posts: What they count as, at most `per_minute`.
+            posts: What they count as, 1 to `per_minute`.
 
         Raises:
             TooManyPosts: The minute is full; nothing is counted.
         """
-        if per_minute == 0 or posts == 0:
+        if per_minute == 0:
             return
         self.check(caller, per_minute, posts)
         window = self._windows.setdefault(caller, _Window())

@@ -76,7 +76,7 @@ class Service:
     """State of one process; made on the event loop's thread before it runs.
 
     Attributes:
-        engine: What is being served; requests read it once and keep it.
+        served: What is being served; requests read it once and keep it.
         draining: Whether the process is about to stop.
     """
 

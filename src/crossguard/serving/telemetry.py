@@ -59,11 +59,8 @@ class Telemetry(Observer):
         )
 
         # Met by every post: looking a child up in its metric takes ten times as long.
-        self._action, self._flag, self._score = (
-            cache(self.actions.labels),
-            cache(self.flags.labels),
-            cache(self.scores.labels),
-        )
+        self._action, self._flag = cache(self.actions.labels), cache(self.flags.labels)
+        self._score = cache(self.scores.labels)
         self._request, self._seconds = cache(self.requests.labels), cache(self.seconds.labels)
 
     def serving(self, model: str, version: str, policy: str, runtime: str) -> None:

@@ -7,6 +7,7 @@ empty `category_applied_input_types`, which is how OpenAI itself says that a cat
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
@@ -143,8 +144,8 @@ class OpenAIErrorBody(BaseModel):
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:  # noqa: ARG001 - the shape has no place for it
     """Renders an error."""
     kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-    server = 500
-    kind = "server_error" if error.status >= server else kinds.get(error.status, "invalid_request_error")
+    server = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "server_error" if server else kinds.get(error.status, "invalid_request_error")
     return {"error": {"message": error.message, "type": kind, "param": None, "code": error.code}}
 
 
@@ -235,5 +236,6 @@ ENDPOINTS = (
         requests={JSON: ModerationRequest},
         responses={JSON: ModerationResponse},
         example={"input": [{"type": "text", "text": "good morning"}]},
+        errors={"404": "No such model"},
     ),
 )

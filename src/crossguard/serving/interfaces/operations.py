@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,11 +15,10 @@ from crossguard.serving.call import Access, Call
 from crossguard.serving.docs_page import CONTENT_SECURITY
 from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.errors import BadRequest, NotFound
-from crossguard.serving.interfaces.perspective import known_attributes
+from crossguard.serving.interfaces.perspective.attributes import known_attributes
 from crossguard.serving.interfaces.score import FAMILY
 from crossguard.serving.json_bodies import JSON, as_json
 
-UNAVAILABLE = 503
 STUCK_S = 120.0
 """Seconds after which a batch that has not been inferred never will be."""
 
@@ -55,14 +55,14 @@ class ModelsBody(BaseModel):
 async def healthz(call: Call) -> Response:
     """Says that the process lives and infers."""
     if call.service.served.base.stalled_s() > STUCK_S:
-        return as_json({"status": "stuck"}, UNAVAILABLE)
+        return as_json({"status": "stuck"}, HTTPStatus.SERVICE_UNAVAILABLE)
     return as_json({"status": "ok"})
 
 
 async def readyz(call: Call) -> Response:
     """Says whether new requests should be sent here."""
     if call.service.draining:
-        return as_json({"status": "draining"}, UNAVAILABLE)
+        return as_json({"status": "draining"}, HTTPStatus.SERVICE_UNAVAILABLE)
     return as_json({"status": "ready"})
 
 
@@ -124,14 +124,36 @@ def describe(moderator: Moderator) -> dict[str, Any]:
 
 ENDPOINTS = (
     HttpEndpoint(
-        "GET", "/healthz", FAMILY, "Is the process alive?", healthz, responses={JSON: StatusBody}, access=Access.OPEN
+        "GET",
+        "/healthz",
+        FAMILY,
+        "Is the process alive?",
+        healthz,
+        responses={JSON: StatusBody},
+        access=Access.OPEN,
+        errors={"503": "The service no longer infers; start it again"},
     ),
     HttpEndpoint(
-        "GET", "/readyz", FAMILY, "Should requests come here?", readyz, responses={JSON: StatusBody}, access=Access.OPEN
+        "GET",
+        "/readyz",
+        FAMILY,
+        "Should requests come here?",
+        readyz,
+        responses={JSON: StatusBody},
+        access=Access.OPEN,
+        errors={"503": "The service is about to stop"},
     ),
     HttpEndpoint("GET", "/metrics", FAMILY, "Metrics for Prometheus", metrics, responses={"text/plain": None}),
     HttpEndpoint("GET", "/v1/models", FAMILY, "The model that is served", models, responses={JSON: ModelsBody}),
-    HttpEndpoint("GET", "/v1/models/{name}", FAMILY, "One model", model, responses={JSON: ModelBody}),
+    HttpEndpoint(
+        "GET",
+        "/v1/models/{name}",
+        FAMILY,
+        "One model",
+        model,
+        responses={JSON: ModelBody},
+        errors={"404": "No such model"},
+    ),
     HttpEndpoint(
         "POST",
         "/v1/admin/reload",
@@ -140,6 +162,12 @@ ENDPOINTS = (
         reload,
         responses={JSON: StatusBody},
         access=Access.ADMIN,
+        errors={
+            "400": "The new model cannot be used; the old one stays",
+            "403": "Not an admin's key",
+            "500": "The service failed",
+            "504": "Not loaded in time; the reload goes on",
+        },
     ),
     HttpEndpoint("GET", "/openapi.json", FAMILY, "OpenAPI", openapi, responses={JSON: None}, access=Access.OPEN),
     HttpEndpoint("GET", "/docs", FAMILY, "This page", docs, responses={"text/html": None}, access=Access.OPEN),

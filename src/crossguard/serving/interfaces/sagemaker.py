@@ -82,5 +82,6 @@ ENDPOINTS = (
         requests={JSON: InvocationRequest, JSON_LINES: None, "image/*": None},
         responses={JSON: InvocationResponse, JSON_LINES: None},
         example={"instances": [{"text": "good morning"}, {"text": "hello friends"}]},
+        errors={"406": "The caller takes neither JSON nor JSON Lines"},
     ),
 )

@@ -16,7 +16,7 @@ from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
 from crossguard.serving.forms import MULTIPART, read_form
-from crossguard.serving.json_bodies import JSON, as_json
+from crossguard.serving.json_bodies import JSON, NullIsAbsent, as_json
 from crossguard.serving.submitted_post import check_images, check_posts, counted, image_of
 
 FIELDS = frozenset({"id", "text", "image_text"})
@@ -29,7 +29,7 @@ def _or_null(schema: dict[str, Any]) -> None:
             field["type"] = [field["type"], "null"]
 
 
-class PostBody(BaseModel):
+class PostBody(NullIsAbsent):
     """A post: text, images, or both. Null is absent."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_or_null)
@@ -46,11 +46,6 @@ class PostBody(BaseModel):
         default_factory=list, description="More images of the same post."
     )
     image_text: str = Field(default="", description="Words read from the images.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, body: Any) -> Any:
-        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
 
     def post(self) -> Post:
         """Returns what the service scores."""

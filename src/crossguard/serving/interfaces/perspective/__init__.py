@@ -8,7 +8,7 @@ from __future__ import annotations
 from crossguard.serving.call import Access
 from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces.perspective.analyze import analyze
-from crossguard.serving.interfaces.perspective.attributes import UNION, known_attributes
+from crossguard.serving.interfaces.perspective.attributes import UNION
 from crossguard.serving.interfaces.perspective.batches import MIXED, batch
 from crossguard.serving.interfaces.perspective.discovery import discover
 from crossguard.serving.interfaces.perspective.schema import (
@@ -21,7 +21,7 @@ from crossguard.serving.interfaces.perspective.schema import (
 from crossguard.serving.interfaces.perspective.suggestions import suggest_score
 from crossguard.serving.json_bodies import JSON
 
-__all__ = ["ENDPOINTS", "FAMILY", "known_attributes"]
+__all__ = ["ENDPOINTS", "FAMILY"]
 
 KEY = {"key": "API key, as Google's clients send it."}
 

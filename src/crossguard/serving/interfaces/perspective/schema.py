@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from crossguard.serving.endpoints import Family
 from crossguard.serving.errors import ApiError
+from crossguard.serving.json_bodies import NullIsAbsent
 
 ERROR_TYPE = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
 STATUSES = {
@@ -27,18 +28,13 @@ STATUSES = {
 }
 
 
-class Message(BaseModel):
+class Message(NullIsAbsent):
     """A message as Google reads its JSON: null is absent, and a name may be written in both ways.
 
     See https://protobuf.dev/programming-guides/json/.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: object) -> object:
-        return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 def _list(value: object) -> object:
