@@ -137,11 +137,11 @@ def command(
         found = audit(moderator, request)
     instead = in_place_of(out, AUDIT)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
-        path = write_audit(found, out)
+        write_audit(found, out)
         write_audit_page(found, out / "audit.html")
     if as_json:
         click.echo(json.dumps(plain(found), indent=2))
     else:
         show_audit(found, terminal())
     if out is not None:
-        click.echo(f"Wrote {path.name} and audit.html to {out}{instead}", err=True)
+        click.echo(f"Wrote {AUDIT} and audit.html to {out}{instead}", err=True)

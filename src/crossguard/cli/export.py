@@ -104,21 +104,20 @@ def command(
     kept, earlier = _refuse_filled(out, overwrite=overwrite), _identity(out)
     if precision == "int8":
         _write_int8(run, out, calibration, name, version, max_auc_loss=max_auc_loss, accept=accept_loss)
-        _tell_what_stays(out, kept, earlier)
-        return
-    with needs_extra("Exporting", "train"):
-        from crossguard.export.bundle import ExportPlan, as_name, export_bundle
-        from crossguard.export.huggingface import export_huggingface
-        from crossguard.export.policies import PolicyPlan
-    if format_ == "huggingface":
+    elif format_ == "huggingface":
+        with needs_extra("Exporting", "train"):
+            from crossguard.export.huggingface import export_huggingface
         export_huggingface(run, out, average)
         click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
-        _tell_what_stays(out, kept, earlier)
-        return
-    plans = [PolicyPlan.parse(text) for text in policies]
-    name, version = name or as_name(out.resolve().name), version or "1.0.0"
-    bundle = export_bundle(run, out, ExportPlan(name, version, _weight_dtypes(weight_dtype), plans, average))
-    click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
+    else:
+        with needs_extra("Exporting", "train"):
+            from crossguard.export.bundle import ExportPlan, as_name, export_bundle
+            from crossguard.export.policies import PolicyPlan
+        plans = [PolicyPlan.parse(text) for text in policies]
+        name, version = name or as_name(out.resolve().name), version or "1.0.0"
+        bundle = export_bundle(run, out, ExportPlan(name, version, _weight_dtypes(weight_dtype), plans, average))
+        size = f"{bundle.size / 1e6:.1f} MB"
+        click.echo(f"Wrote {out} ({size}). Try: crossguard score --model {out} --text '...'", err=True)
     _tell_what_stays(out, kept, earlier)
 
 

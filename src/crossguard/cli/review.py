@@ -57,11 +57,10 @@ class Commands(click.Group):
 
 
 def _variables_of_service() -> list[str]:
-    """Returns the variables by which `crossguard serve` finds a console; their names begin like those of this one."""
+    """Returns the variables of `crossguard serve`, of which those that find a console begin like the ones of this."""
     from crossguard.serving import settings
 
-    names = (settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields)
-    return [name for name in names if name.startswith(PREFIX)]
+    return [settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields]
 
 
 @click.group(

@@ -52,8 +52,8 @@ def run(
     _check_sources(sources, how["input_format"])
     if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
-        hint = f". The decisions on one file: crossguard score {shlex.quote(sources[0])} -o decisions.csv"
-        hint = "" if wanted(sources[:1], None) else hint
+        one = f". The decisions on one file: crossguard score {shlex.quote(sources[0])} -o decisions.csv"
+        hint = "" if wanted(sources[:1], None) else one
         raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/{hint}")
     try:
         with JobProgress(bar=options.bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
@@ -63,14 +63,13 @@ def run(
         raise
     if not options.quiet:
         print_job(summary, out, price)
-    later = summary.totals.later if summary.totals else 0
-    told = f"Waiting for images: {number_of(later, 'post')}; --resume tries again."
-    problems = [*summary.problems, *([told] if later else [])]
+    whole, problems = summary.totals, list(summary.problems)
+    if whole is not None and whole.later:
+        problems.append(f"Waiting for images: {number_of(whole.later, 'post')}; --resume tries again.")
     for problem in problems:
         click.echo(f"Error: {visible(problem)}", err=True)
     if problems:
         return UNFINISHED
-    whole = summary.totals
     return NOTHING_SCORED if whole is not None and 0 < whole.posts == whole.failed else 0
 
 

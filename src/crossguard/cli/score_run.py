@@ -116,7 +116,7 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
     return NOTHING_SCORED if summary.posts and not summary.scored and not summary.previous else 0
 
 
-def _output(moderator: Moderator, options: Options, kept: tuple[str, ...] = ()) -> Output:
+def _output(moderator: Moderator, options: Options, kept: tuple[str, ...]) -> Output:
     from crossguard.data.writing import open_output, open_stream
 
     labels, attributes = moderator.labels.names, moderator.bundle.manifest.attributes
