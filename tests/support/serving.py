@@ -29,9 +29,7 @@ def client_of(service: Service) -> TestClient:
     return TestClient(create_app(service), raise_server_exceptions=False, follow_redirects=False)
 
 
-def call_of(
-    service: Service, body: bytes | None = b"{}", *, method: str = "POST", path: str = "/", **headers: str
-) -> Call:
+def call_of(service: Service, body: bytes | None = b"{}", **headers: str) -> Call:
     """Returns a call with a body; its client hangs up after it, and where the body is None at once."""
     messages: list[Message] = [] if body is None else [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -40,8 +38,8 @@ def call_of(
 
     scope = {
         "type": "http",
-        "method": method,
-        "path": path,
+        "method": "POST",
+        "path": "/",
         "query_string": b"",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         "client": ("203.0.113.7", 40_000),

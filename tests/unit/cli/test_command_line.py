@@ -22,20 +22,20 @@ FLUSHING_FAILED = 120
 AT_EXIT = "import atexit, sys; atexit.register(print, 'at exit'); from crossguard.cli import end, until_exit; "
 
 
-def writing(command: click.Command) -> Iterator[click.Option]:
-    """Yields the options by which a command, and each command below it, is told where to write."""
+def contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
+    """Yields the context of a command, and of each command below it."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
+    yield context
     if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
-            found = command.get_command(click.Context(command), name)
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
             assert found is not None
-            yield from writing(found)
-    for option in command.params:
-        if isinstance(option, click.Option) and {"-o", "--out", "--output"} & {*option.opts}:
-            yield option
+            yield from contexts(found, context, child)
 
 
 def test_where_to_write_is_spelt_in_one_way_by_all_commands() -> None:
-    found = list(writing(cli.root))
+    options = [option for context in contexts(cli.root, None, "crossguard") for option in context.command.params]
+    found = [option for option in options if {"-o", "--out", "--output"} & {*option.opts}]
     assert len(found) > 10
     assert {(option.name, *option.opts) for option in found} == {("out", "-o", "--out", "--output")}
 
@@ -113,7 +113,7 @@ def test_other_errors_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPat
     [
         ("it's what", "To score a text: crossguard score --text 'it'\\''s what'"),
         ("what the f*** man", "To score a text: crossguard score --text 'what the f*** man'"),
-        ("my posts.csv", "To score a file: crossguard score FILE"),
+        ("my posts.csv", "All commands: crossguard --help. To score a file: crossguard score FILE"),
         ("a text " * 60, "To score a text: crossguard score --text 'a text a text"),
         ("hello", "To score a text: crossguard score --text 'hello'"),
         ("scroe", "Did you mean 'crossguard score'?"),
@@ -145,21 +145,13 @@ def test_a_command_runs_with_its_output_closed() -> None:
     assert (found.returncode, found.stderr) == (0, b"")
 
 
-def _helps(command: click.Command, parent: click.Context, name: str) -> Iterator[tuple[str, str]]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
-    yield context.command_path, command.get_help(context)
-    if isinstance(command, click.Group):
-        for child in command.list_commands(context):
-            if found := command.get_command(context, child):
-                yield from _helps(found, context, child)
-
-
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_help_fits_a_terminal_and_cuts_no_summary(name: str) -> None:
     root = click.Context(cli.root, info_name="crossguard")
     command = cli.root.get_command(root, name)
     assert command is not None
-    for path, told in _helps(command, root, name):
+    for context in contexts(command, root, name):
+        path, told = context.command_path, context.get_help()
         _, *lines = told.splitlines()
         assert [line for line in lines if len(line) > 80] == [], path
         assert [line for line in lines if line.startswith("  ") and line.endswith("...")] == [], path

@@ -31,6 +31,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    path = tmp_path / "job.yaml"
+    text = ENDPOINT.replace("kind: endpoint", "kind: transform").split("capacity")[0]
+    path.write_text(text + "input: s3://bucket/in/\noutput: s3://bucket/out/\n")
+    return path
+
+
 def test_a_bundle_becomes_an_archive_and_a_folder_of_code(
     tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,10 +80,8 @@ def test_a_dry_run_sends_nothing_and_prints_everything(file: Path, capsys: pytes
     assert variant["ServerlessConfig"] == {"MemorySizeInMB": 3072, "MaxConcurrency": 10}
 
 
-def test_a_dry_run_of_a_job_prints_its_requests(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = ENDPOINT.replace("kind: endpoint", "kind: transform").split("capacity")[0]
-    file.write_text(text + "input: s3://bucket/in/\noutput: s3://bucket/out/\n")
-    assert run(["deploy", "sagemaker", "apply", str(file), "--dry-run"]) == 0
+def test_a_dry_run_of_a_job_prints_its_requests(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["deploy", "sagemaker", "apply", str(job), "--dry-run"]) == 0
     requests = json.loads(capsys.readouterr().out)
     assert [request["operation"] for request in requests] == ["CreateModel", "CreateTransformJob"]
 
@@ -92,16 +98,14 @@ def test_an_endpoint_that_stays_as_it_is_says_what_a_new_archive_needs(
 
 
 def test_a_job_is_told_beside_its_results(
-    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run_it(job: BatchTransform, *, say: Callable[[str], None]) -> str:
         say("The job runs.")
         return job.output
 
     monkeypatch.setattr(BatchTransform, "run", run_it)
-    text = ENDPOINT.replace("kind: endpoint", "kind: transform").split("capacity")[0]
-    file.write_text(text + "input: s3://bucket/in/\noutput: s3://bucket/out/\n")
-    assert run(["deploy", "sagemaker", "apply", str(file)]) == 0
+    assert run(["deploy", "sagemaker", "apply", str(job)]) == 0
     assert tuple(capsys.readouterr()) == ("s3://bucket/out/\n", "The job runs.\n")
 
 
@@ -111,10 +115,8 @@ def test_policies_are_printed(file: Path, party: str, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["Statement"]
 
 
-def test_a_job_has_no_callers(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = ENDPOINT.replace("kind: endpoint", "kind: transform").split("capacity")[0]
-    file.write_text(text + "input: s3://bucket/in/\noutput: s3://bucket/out/\n")
-    assert run(["deploy", "sagemaker", "policy", str(file), "--for", "caller"]) == ConfigError.exit_code
+def test_a_job_has_no_callers(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["deploy", "sagemaker", "policy", str(job), "--for", "caller"]) == ConfigError.exit_code
     assert "Only an endpoint has callers" in capsys.readouterr().err
 
 

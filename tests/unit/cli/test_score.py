@@ -496,12 +496,6 @@ class TestResume:
 
 
 class TestFirstContact:
-    def test_a_text_in_the_place_of_a_file_says_how(self, score: Score) -> None:
-        result = score("Good morning, it's me")
-        assert result.code == 2
-        assert "crossguard score --text 'Good morning, it" in result.err
-        assert "--text 'Good morning all'" in score("Good", "morning", "all").err
-
     def test_an_output_that_is_given_as_an_input_is_told_how_to_write_it(self, score: Score, posts: Path) -> None:
         result = score(posts, "decisions.csv")
         assert result.code == 2
@@ -523,16 +517,6 @@ class TestFirstContact:
         result = score("-")
         assert result.code == 3
         assert words in result.err
-
-    @pytest.mark.parametrize(
-        ("word", "words"),
-        [("scor", "crossguard score"), ("qqq", "crossguard --help"), ("a text", "--text 'a text'")],
-    )
-    def test_an_unknown_command_gets_a_suggestion(
-        self, capsys: pytest.CaptureFixture[str], word: str, words: str
-    ) -> None:
-        assert run([word]) == 2
-        assert words in capsys.readouterr().err
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_help_has_no_literal_escapes(self, capsys: pytest.CaptureFixture[str], name: str) -> None:

@@ -14,7 +14,7 @@ from crossguard.cli import run as main
 from crossguard.cli import score_many
 from crossguard.cli.score_many import JobProgress, print_job, wanted
 from crossguard.errors import UnitError
-from crossguard.jobs import run
+from crossguard.jobs import estimate, run
 from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Task
 
@@ -25,6 +25,7 @@ Score = Callable[..., tuple[int, str]]
 def score(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Score:
     """Runs the command with workers in this process; returns its exit code and what it said on both streams."""
     monkeypatch.setattr(run, "make_workers", lambda _, job, __: [InlineWorker(job.spec, job.identity)])
+    monkeypatch.setattr(estimate, "LocalWorker", lambda spec, identity, *_, **__: InlineWorker(spec, identity))
 
     def call(*args: str | Path) -> tuple[int, str]:
         capsys.readouterr()
@@ -194,19 +195,9 @@ def test_ctrl_c_says_how_to_continue(score: Score, tmp_path: Path, monkeypatch: 
     assert "the same command with --resume does the rest" in said
 
 
-def estimate_inline(monkeypatch: pytest.MonkeyPatch) -> None:
-    from crossguard.jobs import estimate
-
-    def make(spec: Any, identity: dict[str, str], *_: object, **__: object) -> InlineWorker:
-        return InlineWorker(spec, identity)
-
-    monkeypatch.setattr(estimate, "LocalWorker", make)
-
-
 def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    estimate_inline(monkeypatch)
     source = write_jsonl(tmp_path / "in.jsonl", 12)
     monkeypatch.chdir(tmp_path)
     code, said = score(source, "-o", f"{tmp_path}/out/", "--dry-run", "--core-hour-price", "0.04")
@@ -216,19 +207,13 @@ def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_a_dry_run_reads_no_parts_of_a_job_in_the_folder_of_its_input(
-    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    estimate_inline(monkeypatch)
+def test_a_dry_run_reads_no_parts_of_a_job_in_the_folder_of_its_input(score: Score, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "in.jsonl", 12)
     assert score(tmp_path, "-o", f"{tmp_path}/out/")[0] == 0
     assert "input: 1 file, " in score(tmp_path, "-o", f"{tmp_path}/out/", "--dry-run")[1]
 
 
-def test_a_dry_run_counts_images_of_a_folder_and_posts_of_tar_files(
-    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    estimate_inline(monkeypatch)
+def test_a_dry_run_counts_images_of_a_folder_and_posts_of_tar_files(score: Score, tmp_path: Path) -> None:
     images, packed = tmp_path / "images", tmp_path / "packed"
     images.mkdir()
     packed.mkdir()
@@ -246,10 +231,7 @@ def test_a_dry_run_counts_images_of_a_folder_and_posts_of_tar_files(
         assert told in said
 
 
-def test_images_beside_tables_are_told_and_can_be_scored(
-    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    estimate_inline(monkeypatch)
+def test_images_beside_tables_are_told_and_can_be_scored(score: Score, tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     (source / "note.txt").write_text("one line\n")
@@ -265,8 +247,7 @@ def test_images_beside_tables_are_told_and_can_be_scored(
     assert score(*folder, "--resume")[0] == 0
 
 
-def test_what_is_left_out_of_a_folder_is_told(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    estimate_inline(monkeypatch)
+def test_what_is_left_out_of_a_folder_is_told(score: Score, tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     for name in ("note.txt", "a.csv.bz2", "b.csv.bz2", "c.xlsx.gz", "LICENSE"):

@@ -25,13 +25,18 @@ def scored(**scores: float) -> Decision:
 
 
 def table(post: Post, found: Decision, *, show_text: bool = False, width: int = 120) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    shown = DecisionTable(console, show_text=show_text)
+    file = io.StringIO()
+    shown = DecisionTable(Console(file=file, width=width), show_text=show_text)
     shown.add(post, found)
     shown.flush()
     shown.flush()  # nothing waits any more
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
-    return text
+    return file.getvalue()
+
+
+def alone(post: Post, found: Decision, *, width: int = 120) -> str:
+    file = io.StringIO()
+    print_decision(post, found, Console(file=file, width=width))
+    return file.getvalue()
 
 
 def test_words_of_flagged_posts_are_masked_unless_asked_for() -> None:
@@ -74,9 +79,7 @@ def test_a_table_fits_its_terminal_with_the_action_of_every_post(width: int) -> 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_one_decision_fits_its_terminal_with_whole_labels(width: int) -> None:
-    console = Console(file=io.StringIO(), width=width)
-    print_decision(Post("7", "x"), scored(homophobe=0.9, otherhate=0.1), console)
-    shown: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    shown = alone(Post("7", "x"), scored(homophobe=0.9, otherhate=0.1), width=width)
     assert max(map(len, shown.splitlines())) <= width
     for word in ("homophobe", "0.900", "threshold", "block", "otherhate", "allow"):
         assert word in shown, word
@@ -89,9 +92,7 @@ def test_an_image_is_told_with_its_words() -> None:
 
 
 def test_one_decision_shows_every_label_and_its_notes() -> None:
-    console = Console(file=io.StringIO(), width=120)
-    print_decision(Post("7", "x"), replace(scored(racist=0.9, sexist=0.1), notes=("text_truncated",)), console)
-    shown: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    shown = alone(Post("7", "x"), replace(scored(racist=0.9, sexist=0.1), notes=("text_truncated",)))
     lines = shown.splitlines()
     assert lines[0].split() == ["block", *post_words(Post("7", "x"), hidden=True).split()]
     assert [line.split()[0] for line in lines[1:4]] == ["label", "racist", "sexist"]
@@ -105,9 +106,7 @@ def test_an_attribute_that_asks_for_the_action_is_its_reason_and_masks_the_words
     shown = table(Post("7", SLUR), found)
     assert "threat 0.92" in shown
     assert SLUR not in shown
-    console = Console(file=io.StringIO(), width=120)
-    print_decision(Post("7", SLUR), found, console)
-    one = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    one = alone(Post("7", SLUR), found)
     assert re.search(r"threat +0\.920 +block", one)
     assert "insult" not in one
     assert repr(found) == "Decision('7', block: threat 0.92)"

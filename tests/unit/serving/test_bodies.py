@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,12 +22,8 @@ from crossguard.serving.settings import MEBI, ServeSettings
 SETTINGS = ServeSettings(max_body_bytes=2048, max_buffered_bytes=4096, body_timeout_s=0.2)
 
 
-def reader(chunks: Sequence[bytes | None], budget: BodyBudget, **headers: str) -> BodyReader:
-    return paced_reader(chunks, budget, Pace(MEBI), headers)
-
-
-def paced_reader(
-    chunks: Sequence[bytes | None], budget: BodyBudget, discards: Pace, headers: Mapping[str, str]
+def reader(
+    chunks: Sequence[bytes | None], budget: BodyBudget, discards: Pace | None = None, /, **headers: str
 ) -> BodyReader:
     """A reader of chunks; None is a caller who hangs up, and after the last chunk nothing ever comes."""
     messages: list[dict[str, Any]] = [
@@ -48,7 +44,7 @@ def paced_reader(
         "path": "/",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }
-    return BodyReader(Request(scope, receive), SETTINGS, budget, discards)
+    return BodyReader(Request(scope, receive), SETTINGS, budget, discards or Pace(MEBI))
 
 
 def test_a_body_is_counted_until_it_is_released() -> None:
@@ -109,7 +105,7 @@ def test_the_rest_of_a_refused_body_is_read_no_faster_than_agreed() -> None:
         waited.append(seconds)
 
     pace = Pace(1000, lambda: 0.0, sleep)
-    assert asyncio.run(paced_reader([b"a" * 1000, b"b" * 500], BodyBudget(9000), pace, {}).discard())
+    assert asyncio.run(reader([b"a" * 1000, b"b" * 500], BodyBudget(9000), pace).discard())
     assert waited == [1.0, 1.5]
 
 

@@ -155,14 +155,6 @@ def test_many_posts_may_be_sent_with_no_other_key() -> None:
         read(b'{"instances": [{"text": "a"}, {"text": "b"}], "parameters": {}}', "application/json")
 
 
-def test_there_may_be_a_cap_on_posts() -> None:
-    body = b'{"text": "a"}\n' * 3
-    assert len(read(body, JSON_LINES, max_posts=3).posts) == 3
-    with pytest.raises(RequestError, match="may have 2 posts, and this one has 3") as failure:
-        read(body, JSON_LINES, max_posts=2)
-    assert failure.value.status == 413
-
-
 @given(st.lists(st.text(), min_size=1, max_size=8))
 def test_any_text_comes_back_under_its_own_line(texts: list[str]) -> None:
     body = "\n".join(json.dumps({"text": text, "id": text}) for text in texts).encode()
