@@ -70,9 +70,8 @@ def take_file(
     """
     _check_source(source)
     table = PostReader(path, extra=True, **reading)
-    rows = _rows(table, source)
-    if results is not None:
-        rows = _joined(rows, path, results)
+    posts = (_row_of(post, f"row {number}", source) for number, post in enumerate(table, 1))
+    rows = posts if results is None else _joined(posts, path, results)
     yield from _take(console, _named(rows, table))
     for told in table.unread:
         note(told)
@@ -130,11 +129,6 @@ def _suggestion(line: bytes, place: str, source: str) -> _Row:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return _Row(place, "", None, "no suggestion as `crossguard serve --suggestions` writes it.")
     return _row(place, item | {"source": source})
-
-
-def _rows(table: PostReader, source: str) -> Iterator[_Row]:
-    for number, post in enumerate(table, 1):
-        yield _row_of(post, f"row {number}", source)
 
 
 def _row_of(post: Post, place: str, source: str) -> _Row:

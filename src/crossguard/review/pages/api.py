@@ -45,18 +45,18 @@ def call(model: type[M], function: Callable[[Console, M, float], dict[str, Any]]
         try:
             content = json.loads(body)
         except (ValueError, RecursionError) as error:  # also where a number has thousands of digits
-            return _error("json_invalid", f"The body is not JSON: {error}.", 400)
+            return error_answer("json_invalid", f"The body is not JSON: {error}.", 400)
         try:
             if not isinstance(content, dict):
                 raise FormError('The body must be a JSON object. Posts go into {"items": [{"id": ..., "text": ...}]}.')
             return JSONResponse(function(console, parse(model, content, "The body"), console.now()))
         except RecursionError:
-            return _error("json_invalid", "The body has too many lists or objects inside each other.", 400)
+            return error_answer("json_invalid", "The body has too many lists or objects inside each other.", 400)
 
     async def endpoint(request: Request) -> Response:
         console: Console = request.app.state.console
         if not await run_in_threadpool(_has_key, console, request):  # first, as a body may be large
-            return _error("key_invalid", NO_KEY, 401)
+            return error_answer("key_invalid", NO_KEY, 401)
         return await run_in_threadpool(answer, console, await request.body())
 
     return endpoint
@@ -68,7 +68,8 @@ def _has_key(console: Console, request: Request) -> bool:
         return scheme.lower() == "bearer" and keys.owner(db, key.strip()) is not None
 
 
-def _error(code: str, message: str, status: int) -> Response:
+def error_answer(code: str, message: str, status: int) -> Response:
+    """Returns the answer that refuses a request."""
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 

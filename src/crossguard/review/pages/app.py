@@ -10,10 +10,11 @@ from typing import Final
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -137,10 +138,10 @@ class Envelope:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                names = {name for name, _ in message["headers"]}
+                headers = MutableHeaders(scope=message)
                 added = HEADERS if scope["path"].startswith("/static/") else HEADERS | {"cache-control": "no-store"}
-                extra = [(n.encode(), v.encode()) for n, v in added.items() if n.encode() not in names]
-                message["headers"] = [*message["headers"], *extra]
+                for name, value in added.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, limited, guarded)
@@ -148,7 +149,7 @@ class Envelope:
 
 def _message(request: Request, title: str, text: str, status: int, code: str = "refused") -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": {"code": code, "message": text}}, status)
+        return api.error_answer(code, text, status)
     return HTMLResponse(fill("plain.html.j2", title=title, text=text), status)
 
 

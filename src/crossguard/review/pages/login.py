@@ -92,8 +92,7 @@ def end_oidc(visit: Visit) -> Response:
 def _provider(visit: Visit) -> Provider:
     if not visit.console.settings.oidc_issuer:
         raise NotFoundError("This console has no OpenID provider. Start it with --oidc-issuer.")
-    base = visit.console.settings.public_url or str(visit.request.base_url).rstrip("/")
-    return Provider(visit.console.settings, f"{base}/oidc/callback")
+    return Provider(visit.console.settings, visit.absolute("/oidc/callback"))
 
 
 def logout(visit: Visit) -> Response:

@@ -39,8 +39,7 @@ def invite(visit: Visit) -> Response:
         role = people.by_name(tx, name)[0].role if name else _role(visit.form.get("role", ""))
         token = people.invite(tx, role, visit.now, name)
         log.record(tx, visit.now, visit.person.name, "invite", role=role.value, name=name)
-    base = visit.console.settings.public_url or str(visit.request.base_url).rstrip("/")
-    return show(visit, link=f"{base}/join/{token}")
+    return show(visit, link=visit.absolute(f"/join/{token}"))
 
 
 def change(visit: Visit) -> Response:

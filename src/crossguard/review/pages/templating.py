@@ -21,13 +21,7 @@ def fill(template: str, **context: Any) -> str:
 def environment() -> Environment:
     """Returns the environment of all templates."""
     made = templates("crossguard.review.pages")
-    made.filters.update(
-        masked=masked,
-        plain=plain,
-        only_in=only_in,
-        moment=moment,
-        ago=ago,
-    )
+    made.filters.update(masked=masked, plain=plain, only_in=only_in, moment=moment, ago=ago)
     return made
 
 

@@ -72,6 +72,10 @@ class Visit:
         """The address or network where the request comes from."""
         return network_of(self.request.client.host if self.request.client else "")
 
+    def absolute(self, path: str) -> str:
+        """Returns the whole address of a path of this console."""
+        return (self.console.settings.public_url or str(self.request.base_url).rstrip("/")) + path
+
     def go(self, path: str) -> Response:
         """Returns the answer that sends the browser on."""
         return RedirectResponse(path, SEE_OTHER)

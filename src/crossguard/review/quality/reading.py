@@ -18,7 +18,7 @@ from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED, stratum_named
 from crossguard.review.resolution import MAJORITY, TIE_BREAK, Answer
 from crossguard.review.store.claims import DECIDED, FEED, OPEN
-from crossguard.review.store.counting import SCORED_BY
+from crossguard.review.store.counting import SCORED_BY, scored_by
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import DAY, HOUR, feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
@@ -71,9 +71,13 @@ class Stratum:
     """A part of the feed, by `stratum_of`."""
 
     name: str
-    flagged: bool  # whether the model asked for a person
     posts: int  # all that came by
     samples: tuple[Sample, ...] = ()  # those that people decided; several where the audit's rate was changed
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the model asked for a person."""
+        return self.name in FLAGGED
 
     @property
     def checked(self) -> int:
@@ -88,23 +92,18 @@ class Stratum:
 
 def decided(db: Connection, newest: int | None = NEWEST) -> list[Decided]:
     """Returns the newest decided items that the model scored, the oldest first; no appeals, no golden items."""
-    wanted = (*_decided_of_feed(db), items.c.score.is_not(None))
+    of_feed = (items.c.kind.in_(FEED), not_demo(db, items.c.source))
+    wanted = (items.c.state == DECIDED, *of_feed, items.c.score.is_not(None))
     columns = (items.c.id, items.c.text, items.c.stratum, items.c.inclusion, items.c.outcome, items.c.decision)
     rows = db.execute(select(*columns).where(*wanted).order_by(items.c.decided_at.desc()).limit(newest)).all()
     return [_decided(row) for row in reversed(rows)]
 
 
-def _decided_of_feed(db: Connection) -> tuple[ColumnElement[bool], ...]:
-    return items.c.state == DECIDED, items.c.kind.in_(FEED), not_demo(db, items.c.source)
-
-
 def _decided(row: Any) -> Decided:
     record = row.decision
     scores = {name: (found["score"], found["threshold"], found["flagged"]) for name, found in record["labels"].items()}
-    name, version, policy, policy_version = (record[key] for key in SCORED_BY)
-    model = (name, version, policy, policy_version)
     came_as = stratum_named(record["action"], ((score, threshold) for score, threshold, _ in scores.values()))
-    truth, kind = row.outcome["labels"], kind_of(record)
+    truth, model, kind = row.outcome["labels"], scored_by(record), kind_of(record)
     return Decided(row.text, row.stratum, row.inclusion, truth, scores, model, row.id, kind, came_as != row.stratum)
 
 
@@ -115,8 +114,9 @@ def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
     all there is, in a stratum of which it took none.
     """
     of_feed = [items.c.kind.in_(FEED), not_demo(db, items.c.source)]
-    is_part = model is not None and _others_scored(db, model, *of_feed)
-    if model is not None and is_part:
+    if model is not None and not _others_scored(db, model, *of_feed):
+        model = None
+    if model is not None:
         of_feed.append(_scored_by(model))
     decided = items.c.state == DECIDED
     checked, hateful = (func.sum(case((which, 1), else_=0)) for which in (decided, decided & items.c.hateful))
@@ -125,13 +125,11 @@ def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
     found: dict[str, list[Sample]] = defaultdict(list)
     for name, *sample in db.execute(samples):
         found[name].append(Sample(*sample))
-    posts = _posts(db) | ({name: _stands_for(taken) for name, taken in found.items()} if is_part else {})
-    return [
-        Stratum(name, name in FLAGGED, posts.get(name, 0), told)
-        for name in (*FLAGGED, *AUDITED)
-        for told in [tuple(sample for sample in found[name] if sample.checked)]
-        if name in posts or told
-    ]
+    posts = _posts(db)
+    if model is not None:
+        posts |= {name: _stands_for(taken) for name, taken in found.items()}
+    told = {name: tuple(sample for sample in found[name] if sample.checked) for name in (*FLAGGED, *AUDITED)}
+    return [Stratum(name, posts.get(name, 0), samples) for name, samples in told.items() if name in posts or samples]
 
 
 def _posts(db: Connection) -> dict[str, int]:

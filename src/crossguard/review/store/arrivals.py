@@ -29,7 +29,6 @@ _WORDS: Final = select(
 )
 _LOCKS: Final = 64
 _LATEST: Final = ("labels", "claimed_at", "decided_at")
-_NOBODY: Final[Mapping[tuple[str, str], str]] = {}
 _OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
 _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
@@ -72,9 +71,9 @@ class NewItem:
 def put(
     tx: Connection,
     sent: Sequence[NewItem],
-    authors: Mapping[tuple[str, str], str] = _NOBODY,
-    came: Sequence[FeedPost] = (),
-    day: int = 0,
+    authors: Mapping[tuple[str, str], str],
+    came: Sequence[FeedPost],
+    day: int,
 ) -> tuple[int, list[str]]:
     """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
@@ -182,10 +181,12 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
     there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}
     before = contents_of(tx, there.values())
-    known = {
-        item.post for item in sent if item.post in there and not before[there[item.post].id].is_edited(item.content)
+    older = {
+        item.post: there[item.post]
+        for item in sent
+        if item.post in there and before[there[item.post].id].is_edited(item.content)
     }
-    older = {there[item.post].id: there[item.post] for item in sent if item.post in there and item.post not in known}
+    known = there.keys() - older.keys()
     fresh = []
     for item in sent:
         if item.row["kind"] not in FEED or item.post not in known:

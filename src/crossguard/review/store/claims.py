@@ -23,6 +23,8 @@ ORDERS: Final[dict[str, tuple[sa.Column[Any], bool]]] = {
     OLDEST: (items.c.id, False),
 }
 """Column, and whether its greatest value comes first; equal ones come by `id`."""
+UNDECIDED: Final = items.c.state.in_((OPEN, GOLD))
+"""The condition that an item may be answered."""
 NO_CLAIM: Final = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
 
 
@@ -111,17 +113,12 @@ def _unclaimed(now: Any) -> sa.ColumnElement[bool]:
 _PERSON: Final[sa.BindParameter[int]] = sa.bindparam("person")
 _NOW: Final[sa.BindParameter[float]] = sa.bindparam("now")
 _ITEM: Final[sa.BindParameter[int]] = sa.bindparam("item")
+_MINE: Final = items.c.claimed_by == _PERSON
 _FREE: Final = free_for(_PERSON, _NOW)
-_MINE: Final = sa.and_(items.c.claimed_by == _PERSON, items.c.state.in_((OPEN, GOLD)))
-_HELD: Final = sa.select(items.c.id, items.c.queue, items.c.claim_expires_at).where(
-    items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW, items.c.state.in_((OPEN, GOLD))
-)
-_RENEW: Final = (
-    sa.update(items)
-    .where(items.c.id == _ITEM, items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW)
-    .values(claim_expires_at=sa.bindparam("until_"))
-)
-_RELEASE: Final = sa.update(items).where(items.c.id == _ITEM, items.c.claimed_by == _PERSON).values(**NO_CLAIM)
+_HOLDS: Final = sa.and_(_MINE, items.c.claim_expires_at > _NOW)
+_HELD: Final = sa.select(items.c.id, items.c.queue, items.c.claim_expires_at).where(_HOLDS, UNDECIDED)
+_RENEW: Final = sa.update(items).where(items.c.id == _ITEM, _HOLDS).values(claim_expires_at=sa.bindparam("until_"))
+_RELEASE: Final = sa.update(items).where(items.c.id == _ITEM, _MINE).values(**NO_CLAIM)
 
 
 def _take(which: sa.ColumnElement[bool]) -> sa.Update:
@@ -129,7 +126,7 @@ def _take(which: sa.ColumnElement[bool]) -> sa.Update:
     return sa.update(items).where(which, _unclaimed(_NOW)).values(**taken).returning(items.c.id)
 
 
-_CLAIM: Final = _take(sa.and_(items.c.id == _ITEM, sa.or_(_MINE, sa.and_(items.c.state.in_((OPEN, GOLD)), _FREE))))
+_CLAIM: Final = _take(sa.and_(items.c.id == _ITEM, UNDECIDED, sa.or_(_MINE, _FREE)))
 
 
 @cache

@@ -68,7 +68,7 @@ class _Counted(NamedTuple):
     @property
     def words(self) -> Content:
         """Its checksums as what they stand for, in which an edit is one, too."""
-        return _words(self.text_sum or "", self.image_text_sum or "", self.text_sum is None)
+        return Content(self.text_sum or "", self.image_text_sum or "", erased=self.text_sum is None)
 
 
 class _Place(NamedTuple):
@@ -153,10 +153,11 @@ def items_of(db: Connection, posts: Sequence[FeedPost]) -> dict[FeedPost, Any]:
     found = {}
     for post in posts:
         row = there.get(post.name)
-        if row is not None and not _words(row.text, row.image_text, row.erased_at is not None).is_edited(
-            _words(post.text, post.image_text)
-        ):
-            found[post] = row
+        if row is not None:
+            # Images of posts that nobody stores are not read.
+            before = Content(row.text, row.image_text, erased=row.erased_at is not None)
+            if not before.is_edited(Content(post.text, post.image_text)):
+                found[post] = row
     return found
 
 
@@ -184,11 +185,6 @@ def forget_words(tx: Connection, names: Collection[tuple[str, str]]) -> None:
 def _key(source: str, id_: str) -> int:
     digest = hashlib.sha256(f"{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], signed=True)
-
-
-def _words(text: str, image_text: str, erased: bool = False) -> Content:
-    """Returns by what posts are told apart that nobody stores, and whose images are not read therefore."""
-    return Content(text, image_text, (), erased)
 
 
 def _sum(words: str) -> str:

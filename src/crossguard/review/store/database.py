@@ -8,10 +8,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -29,12 +29,14 @@ BUSY_S: Final = 15
 _CHECKPOINTS: Final = 4
 _CHECKPOINT_MS: Final = 500
 _BETWEEN_S: Final = 0.1
+_VALUES: Final = 1000
 _WRITE: Final = "crossguard_write"
 OUTBOX: Final = "crossguard_outbox"
 """Option of a transaction: whether somebody receives what it decides."""
 _LOG: Final = logging.getLogger("crossguard.review")
 MIGRATION, POSTS, NAMES = 7_283_641, 7_283_642, 7_283_643  # any numbers that nothing else in the database locks
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:what, :which)")
+T = TypeVar("T")
 
 
 class Database:
@@ -71,8 +73,7 @@ class Database:
         _make_private(url)
         try:
             # Errors are logged, and would show the texts of posts beside their statement.
-            ping = url.get_backend_name() != "sqlite"
-            engine = create_engine(url, pool_pre_ping=ping, hide_parameters=True, **_pool(url))
+            engine = create_engine(url, hide_parameters=True, **_pool(url))
         except ModuleNotFoundError:
             raise MissingExtraError("PostgreSQL", "postgres") from None
         if engine.dialect.name == "sqlite":
@@ -91,11 +92,9 @@ class Database:
             ) from None
         return database
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Gives a connection that sees one state of the database (SQLite), or committed rows (PostgreSQL)."""
-        with self._reading.connect() as connection:
-            yield connection
+    def read(self) -> Connection:
+        """Gives a connection, for `with`, that sees one state of the database (SQLite), or committed rows."""
+        return self._reading.connect()
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -162,6 +161,11 @@ def take_turns(tx: Connection, what: int, which: Collection[int] = (0,)) -> None
         tx.execute(_TURN, [{"what": what, "which": number} for number in sorted(which)])
 
 
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cuts values into parts that both databases take as parameters."""
+    return (values[start : start + _VALUES] for start in range(0, len(values), _VALUES))
+
+
 def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """Returns an INSERT of the connection's dialect; both know ON CONFLICT."""
     return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
@@ -197,7 +201,8 @@ def _make_private(url: URL) -> None:
 def _pool(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"pool_size": 20, "max_overflow": 20, "connect_args": {"timeout": BUSY_S}}
-    return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
+    sizes = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10}
+    return sizes | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
 
 
 def _hide_values(context: ExceptionContext) -> None:

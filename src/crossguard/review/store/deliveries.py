@@ -55,16 +55,14 @@ def reserve(tx: Connection, name: str, attempts: int, until: float) -> bool:
 
 def delivered(tx: Connection, name: str, now: float) -> None:
     """Marks a message as received."""
-    values = {"delivered_at": now, "next_at": None, "problem": ""}
-    tx.execute(update(deliveries).where(deliveries.c.id == name).values(**values))
+    tx.execute(update(deliveries).where(deliveries.c.id == name).values(delivered_at=now, next_at=None, problem=""))
 
 
 def failed(tx: Connection, name: str, attempts: int, now: float, problem: str) -> None:
     """Plans the next attempt, twice as late as the last one; gives up after `ATTEMPTS`."""
     next_at = None if attempts >= ATTEMPTS else now + FIRST_WAIT_S * 2.0 ** (attempts - 1)
-    values = {"next_at": next_at, "problem": problem[:500]}
     mine = (deliveries.c.id == name) & (deliveries.c.problem != _SUPERSEDED)
-    tx.execute(update(deliveries).where(mine).values(**values))
+    tx.execute(update(deliveries).where(mine).values(next_at=next_at, problem=problem[:500]))
 
 
 def withdraw(tx: Connection, item: int) -> bool:
@@ -86,9 +84,9 @@ def send_last(tx: Connection, item: int, now: float) -> None:
 
 def state(db: Connection) -> Any:
     """Returns how many messages wait, how many were given up, and what went wrong last (waiting, given_up, problem)."""
-    waits, given_up = deliveries.c.next_at.is_not(None), _GIVEN_UP
-    counts = [func.count().filter(which).label(name) for name, which in (("waiting", waits), ("given_up", given_up))]
-    told = select(deliveries.c.problem).where(waits | given_up, deliveries.c.attempts > 0)
+    waits = deliveries.c.next_at.is_not(None)
+    counts = (func.count().filter(waits).label("waiting"), func.count().filter(_GIVEN_UP).label("given_up"))
+    told = select(deliveries.c.problem).where(waits | _GIVEN_UP, deliveries.c.attempts > 0)
     last = told.order_by(deliveries.c.next_at.desc().nulls_last(), deliveries.c.item.desc()).limit(1)
     return db.execute(select(*counts, last.scalar_subquery().label("problem"))).one()
 

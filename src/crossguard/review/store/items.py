@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, inser
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store.claims import DECIDED, OF_POSTS
+from crossguard.review.store.database import chunks
 from crossguard.review.store.schema import images, items, reports
 
 DEMO: Final = "demo"
@@ -22,7 +23,6 @@ _COPIED: Final = (
 )  # fmt: skip
 _VERSION: Final = re.compile(r"(.+?)#([1-9][0-9]{0,8})(?:#\2)*", re.DOTALL)
 """How the earlier version of an edited post is named: by the id of the post and the number of its item."""
-_BATCH: Final = 1000
 HAVE_IDS_OF_POSTS: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
@@ -116,9 +116,9 @@ def own_ids(db: Connection, source: str, names: Sequence[str]) -> dict[str, str]
     post of the rest is older than that.
     """
     found: dict[str, str] = {}
-    alike = [name for name in names if _VERSION.fullmatch(name)]
-    for start in range(0, len(alike), _BATCH):
-        found |= _edited(db, source, {name: _parts(name) for name in alike[start : start + _BATCH]})
+    versions = [version for name in names if (version := _VERSION.fullmatch(name))]
+    for chunk in chunks(versions):
+        found |= _edited(db, source, {version[0]: _parts(version) for version in chunk})
     return found
 
 
@@ -136,15 +136,14 @@ def _edited(db: Connection, source: str, parts: Mapping[str, tuple[int, Sequence
     return found
 
 
-def _parts(name: str) -> tuple[int, list[str]]:
+def _parts(version: re.Match[str]) -> tuple[int, list[str]]:
     """Returns the number behind a name, and what may be the id before it: several where the number stands there again.
 
     It does where the source itself had sent the id with that number, or sends ids that end in numbers.
     """
-    found = _VERSION.fullmatch(name)
-    assert found is not None
-    id_, mark = found[1], f"#{found[2]}"
-    return int(found[2]), [id_ + times * mark for times in range((len(name) - len(id_)) // len(mark))]
+    name, id_, number = version[0], version[1], version[2]
+    mark = f"#{number}"
+    return int(number), [id_ + times * mark for times in range((len(name) - len(id_)) // len(mark))]
 
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:

@@ -13,10 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, select
 
 from crossguard.likeness import Likeness, describe
+from crossguard.review.store.database import chunks
 from crossguard.review.store.schema import images, items, likenesses
 
 MOST_COMPARED: Final = 10
-_VALUES: Final = 1000
 _HASHES: Final = (
     select(images.c.item, images.c.hash)
     .where(images.c.item.in_(bindparam("items", expanding=True)))
@@ -31,7 +31,7 @@ class Content:
 
     text: str
     image_text: str
-    hashes: tuple[bytes | None, ...]  # of its images; None of one that could not be read
+    hashes: tuple[bytes | None, ...] = ()  # of its images; None of one that could not be read
     erased: bool = False
 
     def is_edited(self, now: Content) -> bool:
@@ -88,7 +88,7 @@ def begin(tx: Connection, firsts: Iterable[tuple[int, Likeness]]) -> None:
 def _keys(tx: Connection, keys: set[str]) -> dict[str, str]:
     return {
         key: key
-        for chunk in _chunks(keys)
+        for chunk in chunks(sorted(keys))
         for key in tx.execute(select(items.c.likeness).where(items.c.likeness.in_(chunk)).distinct()).scalars()
     }
 
@@ -96,7 +96,7 @@ def _keys(tx: Connection, keys: set[str]) -> dict[str, str]:
 def _candidates(tx: Connection, bands: dict[str, list[int]]) -> dict[str, list[int]]:
     """Returns, per key, the items that share most of its bands."""
     of_band: dict[int, list[int]] = defaultdict(list)
-    for chunk in _chunks({band for found in bands.values() for band in found}):
+    for chunk in chunks(sorted({band for found in bands.values() for band in found})):
         query = select(likenesses.c.band, likenesses.c.item).where(likenesses.c.band.in_(chunk))
         for band, item in tx.execute(query):
             of_band[band].append(item)
@@ -107,16 +107,10 @@ def _candidates(tx: Connection, bands: dict[str, list[int]]) -> dict[str, list[i
 
 
 def _described(tx: Connection, numbers: set[int]) -> Iterator[tuple[int, tuple[str, Likeness]]]:
-    for chunk in _chunks(numbers):
+    for chunk in chunks(sorted(numbers)):
         rows = tx.execute(select(*_DESCRIBED).where(items.c.id.in_(chunk), items.c.likeness.is_not(None))).all()
         contents = contents_of(tx, rows)
         for row in rows:
             entry = describe(f"{row.text} {row.image_text}", [found for found in contents[row.id].hashes if found])
             if entry is not None:
                 yield row.id, (row.likeness, entry)
-
-
-def _chunks(values: Collection[Any]) -> Iterator[list[Any]]:
-    """Cuts values into parts that both databases take as parameters."""
-    ordered = sorted(values)
-    return (ordered[start : start + _VALUES] for start in range(0, len(ordered), _VALUES))

@@ -103,10 +103,10 @@ def _page(order: str, filters: tuple[str, ...], further: bool) -> Select[Any]:
     return select(*shown).join(found, found.c.id == items.c.id).order_by(*ordering(order))
 
 
-def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None, int]:
+def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str, int]:
     """Returns how many items of a queue wait in each of these groups of near-duplicates."""
     found = db.execute(_GROUPS, {"keys": sorted(filter(None, keys)), "queue": queue})
-    return {None: 1} | {row[0]: row[1] for row in found}
+    return {row[0]: row[1] for row in found}
 
 
 def first_images(db: Connection, wanted: Sequence[int]) -> dict[int, int]:

@@ -9,8 +9,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delete, literal, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
-from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN
+from crossguard.review.store.claims import DECIDED, ERASED, NO_CLAIM, OF_POSTS, UNDECIDED
 from crossguard.review.store.counting import forget_words
+from crossguard.review.store.database import chunks
 from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock, own_ids
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
@@ -93,9 +94,8 @@ def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
     names = sorted(sent.union(name for name, of in versions.items() if of in sent))
     of_nobody = (items.c.author.is_(None), items.c.erased_at.is_(None))
     found: list[int] = []
-    for start in range(0, len(names), BATCH):
-        named = items.c.external.in_(names[start : start + BATCH])
-        found += tx.execute(select(items.c.id).where(*posts, *of_nobody, named)).scalars()
+    for chunk in chunks(names):
+        found += tx.execute(select(items.c.id).where(*posts, *of_nobody, items.c.external.in_(chunk))).scalars()
     appealed = select(items.c.id).where(*posts, (items.c.author == author) | _one_of(found))
     appeals = (items.c.source == source, items.c.kind == "appeal", items.c.appeal_of.in_(appealed))
     found += tx.execute(select(items.c.id).where(*appeals, *of_nobody)).scalars()
@@ -122,10 +122,9 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     theirs = items.c.id.in_(found)
     lock(tx, theirs | _one_of([vote.item for vote in _comments(tx, theirs)]))
     comments = [{"vote": vote.id} for vote in _comments(tx, theirs)]
-    tx.execute(update(items).where(items.c.id.in_(found)).values(**_GONE, **more, erased_at=now))
+    tx.execute(update(items).where(theirs).values(**_GONE, **more, erased_at=now))
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
-    unseen = items.c.id.in_(found) & items.c.state.in_((OPEN, GOLD))
-    tx.execute(update(items).where(unseen).values(state=ERASED, **NO_CLAIM))
+    tx.execute(update(items).where(theirs, UNDECIDED).values(state=ERASED, **NO_CLAIM))
     tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))
     tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))

@@ -18,7 +18,6 @@ from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
 VOTE, SKIP, ESCALATE, SUGGEST = "vote", "skip", "escalate", "suggest"
-UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 # Statements are built once: to build one takes longer than to run it.
 _CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
 _CAST: Final = select(votes).where(votes.c.item == bindparam("item")).order_by(votes.c.id)
@@ -155,7 +154,7 @@ def reopen(tx: Connection, item: int, now: float) -> None:
         _give_back(tx, row, now)
     if row.state == DECIDED and deliveries.withdraw(tx, item):
         deliveries.put(tx, item, deliveries.REOPENED, now, _reference(tx, row))
-    opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
+    opened = {"state": OPEN, "outcome": None, "hateful": None, "decided_at": None} if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
 
@@ -221,8 +220,9 @@ def of(db: Connection, item: int) -> Sequence[Any]:
 
 def taken_back(db: Connection, item: int, person: int, submission: str) -> Any:
     """Returns the vote of a submission that was undone; None without one."""
-    own = [vote for vote in db.execute(_CAST, {"item": item}) if (vote.person, vote.submission) == (person, submission)]
-    return next((vote for vote in own if vote.kind == VOTE and vote.undone_at is not None), None)
+    which = (VOTE, person, submission)
+    own = (vote for vote in db.execute(_CAST, {"item": item}) if (vote.kind, vote.person, vote.submission) == which)
+    return next((vote for vote in own if vote.undone_at is not None), None)
 
 
 def outcome_of(db: Connection, item: int) -> Outcome | None:

@@ -80,8 +80,8 @@ def test_items_stand_for_their_stratum_however_far_its_queue_is_worked_off() -> 
 
     found = [post("review")] * 40 + [post("allow-far")] * 185
     strata = [
-        Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 40, 20),)),
-        Stratum("allow-far", flagged=False, posts=4000, samples=(Sample(1.0, 185, 0),)),
+        Stratum("review", posts=400, samples=(Sample(1.0, 40, 20),)),
+        Stratum("allow-far", posts=4000, samples=(Sample(1.0, 185, 0),)),
     ]
     weights = model.weights_of(found, strata)
     assert (weights[0], weights[-1]) == (10, pytest.approx(4000 / 185))
@@ -90,7 +90,7 @@ def test_items_stand_for_their_stratum_however_far_its_queue_is_worked_off() -> 
 def weights(posts: int, *inclusions: float) -> list[float]:
     """What items of a stratum stand for that were taken with these probabilities."""
     found = [Decided("", "allow-far", each, {}, {}, ("m", "1", "p", "1"), 1, "text") for each in inclusions]
-    return list(model.weights_of(found, [Stratum("allow-far", flagged=False, posts=posts)]))
+    return list(model.weights_of(found, [Stratum("allow-far", posts=posts)]))
 
 
 def test_items_stand_for_the_more_posts_the_less_likely_they_were_taken() -> None:
@@ -129,8 +129,8 @@ def test_recall_is_right_though_the_audit_took_more_posts_at_another_time() -> N
 def holds(flagged: int, allowed: int, posts: int, *samples: Sample) -> bool:
     """Whether the interval of recall has the truth, of so many hateful posts that were flagged and allowed."""
     strata = [
-        Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 400, flagged),)),
-        Stratum("allow-far", flagged=False, posts=posts, samples=samples),
+        Stratum("review", posts=400, samples=(Sample(1.0, 400, flagged),)),
+        Stratum("allow-far", posts=posts, samples=samples),
     ]
     found = model.live(strata).recall
     assert found.low is not None
@@ -140,10 +140,10 @@ def holds(flagged: int, allowed: int, posts: int, *samples: Sample) -> bool:
 
 def test_a_changed_rate_of_the_audit_widens_no_interval_by_itself() -> None:
     """A stratum has one prior, however many rates its samples were taken with."""
-    flagged = Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 400, 200),))
+    flagged = Stratum("review", posts=400, samples=(Sample(1.0, 400, 200),))
     parts = tuple(Sample(0.05 + 1e-9 * number, 50, 1) for number in range(10))
     one, ten = (
-        model.live([flagged, Stratum("allow-far", flagged=False, posts=10_000, samples=samples)]).recall
+        model.live([flagged, Stratum("allow-far", posts=10_000, samples=samples)]).recall
         for samples in ((Sample(0.05, 500, 10),), parts)
     )
     assert [ten.value, ten.low, ten.high] == pytest.approx([one.value, one.low, one.high], abs=0.01)
@@ -151,26 +151,26 @@ def test_a_changed_rate_of_the_audit_widens_no_interval_by_itself() -> None:
 
 def test_figures_are_unknown_while_nothing_is_decided_in_most_of_what_they_are_about() -> None:
     """Recall was that of 42 of 1,000 posts."""
-    review = Stratum("review", flagged=True, posts=12, samples=(Sample(1.0, 12, 10),))
-    near = Stratum("allow-near", flagged=False, posts=30, samples=(Sample(0.1, 3, 1),))
-    failed, far = Stratum("failed", flagged=True, posts=0), Stratum("allow-far", flagged=False, posts=958)
+    review = Stratum("review", posts=12, samples=(Sample(1.0, 12, 10),))
+    near = Stratum("allow-near", posts=30, samples=(Sample(0.1, 3, 1),))
+    failed, far = Stratum("failed", posts=0), Stratum("allow-far", posts=958)
     found = model.live([review, failed, far, near])
     for estimate in (found.recall, found.prevalence):
         assert (estimate.value, estimate.reason) == (None, "nothing is decided in allow-far")
     assert found.precision.value == pytest.approx(10 / 12)
-    found = model.live([review, Stratum("block", flagged=True, posts=9), near])
+    found = model.live([review, Stratum("block", posts=9), near])
     assert (found.precision.value, found.precision.reason) == (None, "nothing is decided in block")
     assert found.recall.value == pytest.approx(10 / 20)
-    found = model.live([Stratum("review", flagged=True, posts=1), Stratum("allow-far", flagged=False, posts=1)])
+    found = model.live([Stratum("review", posts=1), Stratum("allow-far", posts=1)])
     assert [found.precision.reason, found.recall.reason] == [f"nothing is decided in {n}" for n in found.missing]
 
 
 def test_what_nobody_can_decide_withdraws_no_figure() -> None:
     """One post whose author was erased, or that could not be scored, withdrew them for good."""
-    review = Stratum("review", flagged=True, posts=200, samples=(Sample(1.0, 200, 160),))
-    far = Stratum("allow-far", flagged=False, posts=1000, samples=(Sample(0.1, 100, 1),))
-    undecided = (Stratum("failed", flagged=True, posts=300), Stratum("block", flagged=True, posts=1))
-    found = model.live([review, far, *undecided, Stratum("allow-near", flagged=False, posts=9)])
+    review = Stratum("review", posts=200, samples=(Sample(1.0, 200, 160),))
+    far = Stratum("allow-far", posts=1000, samples=(Sample(0.1, 100, 1),))
+    undecided = (Stratum("failed", posts=300), Stratum("block", posts=1))
+    found = model.live([review, far, *undecided, Stratum("allow-near", posts=9)])
     assert None not in {found.precision.value, found.recall.value, found.prevalence.value}
     assert found.missing == ["failed", "block", "allow-near"]
 
@@ -178,8 +178,8 @@ def test_what_nobody_can_decide_withdraws_no_figure() -> None:
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
     found = model.live(
         [
-            Stratum("review", flagged=True, posts=400, samples=(Sample(1.0, 400, 200),)),
-            Stratum("allow-far", flagged=False, posts=10_000),
+            Stratum("review", posts=400, samples=(Sample(1.0, 400, 200),)),
+            Stratum("allow-far", posts=10_000),
         ]
     )
     assert found.recall.value is None

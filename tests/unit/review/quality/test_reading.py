@@ -63,10 +63,10 @@ def test_strata_hold_what_came_by_and_what_people_found_in_it(
     answer(database, 2, ann, Answer.NO)
     with database.read() as db:
         assert reading.strata(db) == [
-            Stratum("review", flagged=True, posts=1),
-            Stratum("block", flagged=True, posts=2, samples=(Sample(1.0, 2, 1),)),
-            Stratum("allow-far", flagged=False, posts=2),
-            Stratum("allow-near", flagged=False, posts=1),
+            Stratum("review", posts=1),
+            Stratum("block", posts=2, samples=(Sample(1.0, 2, 1),)),
+            Stratum("allow-far", posts=2),
+            Stratum("allow-near", posts=1),
         ]
 
 
@@ -101,9 +101,9 @@ def test_the_strata_of_one_policy_are_what_its_items_stand_for(
     with database.read() as db:
         found, allowed = reading.strata(db, mine)
         other, _ = reading.strata(db, (*mine[:3], "2"))
-    assert allowed == Stratum("allow-far", flagged=False, posts=2), "a warning that nobody looked there"
-    assert found == Stratum("review", flagged=True, posts=11, samples=(Sample(0.2, 1, 1, waiting=1), Sample(1.0, 1, 1)))
-    assert other == Stratum("review", flagged=True, posts=1)
+    assert allowed == Stratum("allow-far", posts=2), "a warning that nobody looked there"
+    assert found == Stratum("review", posts=11, samples=(Sample(0.2, 1, 1, waiting=1), Sample(1.0, 1, 1)))
+    assert other == Stratum("review", posts=1)
 
 
 def test_a_post_on_which_people_are_unsure_is_not_counted_as_hateful(
@@ -113,7 +113,7 @@ def test_a_post_on_which_people_are_unsure_is_not_counted_as_hateful(
     for item, said in enumerate((Answer.UNSURE, Answer.YES, Answer.NO), 1):
         answer(database, item, ann, said)
     with database.read() as db:
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=3, samples=(Sample(1.0, 3, 1),))]
+        assert reading.strata(db) == [Stratum("review", posts=3, samples=(Sample(1.0, 3, 1),))]
         assert [item.hateful for item in reading.decided(db)] == [False, True, False]
 
 
@@ -122,11 +122,11 @@ def test_the_demo_counts_while_there_is_nothing_else(console: Console, database:
     answer(database, 1, ann, Answer.YES)
     with database.read() as db:
         assert [item.item for item in reading.decided(db)] == [1]
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=2, samples=(Sample(1.0, 1, 1, waiting=1),))]
+        assert reading.strata(db) == [Stratum("review", posts=2, samples=(Sample(1.0, 1, 1, waiting=1),))]
     console.intake.take([submission("1")], NOW)
     with database.read() as db:
         assert reading.decided(db) == []
-        assert reading.strata(db) == [Stratum("review", flagged=True, posts=1)]
+        assert reading.strata(db) == [Stratum("review", posts=1)]
         assert reading.per_day(db, NOW)["flagged"][-1][1] == Estimate.share(1, 1)
 
 
@@ -283,5 +283,5 @@ def test_who_has_seen_what_the_model_says_tells_nothing_of_agreement(
 def test_what_waits_of_a_later_sample_counts_in_its_weight() -> None:
     """All of a first import are decided, and one in ten of the sample that came after it at a lower rate."""
     samples = (Sample(0.01, 10, 0, waiting=90), Sample(1.0, 200, 20))
-    found = model.live([Stratum("allow-far", flagged=False, posts=10_200, samples=samples)])
+    found = model.live([Stratum("allow-far", posts=10_200, samples=samples)])
     assert found.prevalence.value == pytest.approx(20 / 10_200)

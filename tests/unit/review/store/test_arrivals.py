@@ -165,7 +165,7 @@ def test_two_edits_at_once_are_both_judged(console: Console, database: Database)
 
     sending = threading.Thread(target=send)
     with database.write() as tx:
-        arrivals.put(tx, [console.intake._item(submission("1", "second"), None, NOW)])
+        arrivals.put(tx, [console.intake._item(submission("1", "second"), None, NOW)], {}, (), 0)
         sending.start()
         sending.join(0.5)  # without waiting, it would find the first text only
     sending.join()
@@ -179,7 +179,7 @@ def test_other_posts_wait_for_nobody_on_postgresql(console: Console, database: D
     others = [[submission("2")], [submission("3", score=0.05)]]  # the last is only counted
     sending = [threading.Thread(target=console.intake.take, args=(posts, NOW)) for posts in others]
     with database.write() as tx:
-        arrivals.put(tx, [console.intake._item(submission("1"), None, NOW)])
+        arrivals.put(tx, [console.intake._item(submission("1"), None, NOW)], {}, (), 0)
         for thread in sending:
             thread.start()
             thread.join(5)
