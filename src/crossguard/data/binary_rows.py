@@ -18,7 +18,8 @@ from crossguard.records import Post
 
 # So many are Python objects at a time, images and all.
 ROWS: Final = 64
-_BUFFER_BYTES: Final = 1 << 20
+# How a Parquet file is opened: otherwise a whole row group would be held in memory.
+IN_PIECES: Final[dict[str, Any]] = {"pre_buffer": False, "buffer_size": 1 << 20}
 _AS_TEXT: Final = "A text that begins with =, + or - is a formula, unless the cell is formatted as text."
 # From here on, Excel keeps no digit behind the fifteenth.
 _ROUNDED: Final = 1e15
@@ -38,8 +39,7 @@ class ParquetPosts:
             import pyarrow as pa
             import pyarrow.parquet as pq
         try:
-            # Without these two a whole row group would be held in memory.
-            self._file = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+            self._file = pq.ParquetFile(source, **IN_PIECES)
         except (pa.ArrowException, OSError) as error:
             raise TableError(f"{where} cannot be read as Parquet: {as_sentence(error)}") from None
         names = self._file.schema_arrow.names

@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Self
@@ -46,12 +46,12 @@ class Output:
         for_people: Whether people look at it, and so need to see the posts.
     """
 
-    kept: Collection[str] | None = None
     for_people = False
 
     def __init__(self, stream: BinaryIO | None, rows: RowFormat, name: str) -> None:
         self._stream = stream
         self._rows = rows
+        self.kept = rows.kept
         self._name = name
         self._waiting: list[bytes] = []
         self._flushed = time.monotonic()
@@ -177,8 +177,9 @@ class JournaledOutput(FileOutput):
         self._names = names
         self._kind = kind
         self._is_copy = False  # whether the journal holds only the rows of a finished file
-        self.for_people = kind.read is None
         super().__init__(journal_of(path), JsonlRows(), path)
+        self.for_people = kind.read is None
+        self.kept = None if self.for_people else names.input
 
     def previous(self) -> Iterator[Decision]:
         """Yields the rows of the journal, or those of a finished file, which become a journal again."""

@@ -18,8 +18,7 @@ AN_OBJECT_PER_POST: Final = (
     'An object per post is needed, such as {"text": "...", "image_path": "..."}; for other names: --text-column NAME. '
     "Posts that stand inside other objects: jq -c '.posts[]' FILE > posts.jsonl. Posts by id: "
     "jq -c 'to_entries[] | {id: .key} + .value' FILE > posts.jsonl. A list of texts: jq -c '.[] | {text: .}' FILE > "
-    "posts.jsonl. From pandas: "
-    "frame.to_json('posts.jsonl', orient='records', lines=True)"
+    "posts.jsonl. From pandas: frame.to_json('posts.jsonl', orient='records', lines=True)"
 )
 _UNREAD: Final[Mapping[Unread, str]] = {
     "words": "is not scored; join it to the text if people read both",
@@ -48,7 +47,6 @@ class PostBuilder:
         confined: Whether images must lie in that folder, with all links followed.
 
     Attributes:
-        image_root: As above.
         scored: Whether a table must hold something to score.
         header: The columns of the table, once it was opened; those of the first object of JSON.
         notes: What a person should know about the columns of all tables and objects, one sentence each.

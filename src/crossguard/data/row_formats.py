@@ -40,7 +40,7 @@ def one_cell(cell: Any) -> Any:
 
 _JSON_START: Final = b'{"id": '
 _PARSERS: Final[dict[CellKind, Callable[[str], Any]]] = {
-    "text": lambda cell: cell,
+    "text": str,
     "integer": lambda cell: int(cell) if cell else None,
     "number": lambda cell: float(cell) if cell else None,
     "texts": texts_of,
@@ -48,9 +48,15 @@ _PARSERS: Final[dict[CellKind, Callable[[str], Any]]] = {
 
 
 class JsonlRows:
-    """One JSON object per line."""
+    """One JSON object per line.
+
+    Attributes:
+        header: What stands before the rows.
+        kept: The columns of the input that a row has room for; any when None.
+    """
 
     header = b""
+    kept: Sequence[str] | None = None
 
     def encode(self, decision: Decision) -> bytes:
         """Returns one line."""
@@ -90,6 +96,7 @@ class CsvRows:
     """A header and flat rows; lists are joined by semicolons, what does not apply is empty."""
 
     def __init__(self, names: Names) -> None:
+        self.kept = names.input
         self.layout = columns(names)
         # Results are read line by line, and a spreadsheet's columns may have names of several lines.
         self.header = _line([" ".join(column.name.splitlines()) for column in self.layout])

@@ -145,12 +145,8 @@ class Storage:
 
         Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
         links to folders, which may lead back to where they stand, and pipes and other things that are no files.
-
-        Args:
-            folder: Its path.
-            deep: Whether files of subfolders are listed, too.
-            jobs: Subfolders that hold a job are left out, and added to this list; they are listed when None.
-            locked: Subfolders that this user may not read are added to this list.
+        Subfolders that hold a job are left out, too, and added to `jobs`, unless that is None; those that this user may
+        not read are added to `locked`.
 
         Raises:
             StorageError: The storage does not answer.

@@ -135,17 +135,10 @@ def read_table(
     groups: tuple[int, int] | None = None,
     skip: int = 0,
 ) -> Iterator[Post]:
-    """Returns the posts of an open file, or of those ranges of it that were opened.
+    """Returns the posts of an open file, or of those ranges of it that were opened; messages call it `where`.
 
-    Args:
-        file: As `Storage.open` gives it.
-        entry: What it is.
-        kind: How it is read.
-        builder: Makes posts of rows.
-        where: What to call it in messages.
-        first: Number of its first line, or of the first row of an Arrow file.
-        groups: Row groups of a Parquet file, the first and the one behind the last; all when None.
-        skip: Rows of those groups to leave out.
+    `first` is the number of its first line, or of the first row of an Arrow file. Of a Parquet file, `groups` are the
+    first row group to read and the one behind the last, all when None, and so many rows of them are left out: `skip`.
     """
     if kind == "parquet":
         table = ParquetPosts(file, builder, where)

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from crossguard.data.formats import SUFFIX_FORMATS
 from crossguard.data.image_sources import is_url
@@ -28,8 +28,6 @@ FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
 # By suffix: what can be read again, and what can be written.
 _READ = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if suffix not in {".tsv", ".txt"}}
 _SUFFIXES = {**_READ, ".html": "html", ".htm": "html"}
-# Their columns are known before the first row.
-_FLAT: Final = frozenset({"csv", "parquet", "xlsx"})
 
 
 def open_output(
@@ -60,9 +58,7 @@ def open_output(
     if not resume and not overwrite:
         _refuse_existing(path, journal_of(path) if whole else None)
     names = Names(labels, kept, tuple(attributes))
-    output = JournaledOutput(path, names, whole) if whole else FileOutput(path, _rows(kind, names), path)
-    output.kept = kept if kind in _FLAT else None
-    return output
+    return JournaledOutput(path, names, whole) if whole else FileOutput(path, _rows(kind, names), path)
 
 
 def _refuse_existing(path: Path, journal: Path | None) -> None:
@@ -89,9 +85,7 @@ def open_stream(
     """
     if format in WHOLE_FILES:
         raise OutputError(f"{format} cannot go to stdout. Name a file: -o decisions.{format}")
-    output = Output(stream, _rows(format, Names(labels, kept, tuple(attributes))), "stdout")
-    output.kept = kept if format in _FLAT else None
-    return output
+    return Output(stream, _rows(format, Names(labels, kept, tuple(attributes))), "stdout")
 
 
 def _rows(kind: str, names: Names) -> RowFormat:

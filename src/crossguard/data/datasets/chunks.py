@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from crossguard.data.binary_rows import IN_PIECES
 from crossguard.data.datasets.generic import annotated_rows, dataset
 from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, as_table
 from crossguard.data.storage import Entry, Storage
@@ -74,8 +75,7 @@ def _open(place: Storage, entry: Entry) -> Any:
     from pyarrow import ArrowException, parquet
 
     try:
-        # Without these two a whole row group would be held in memory.
-        return parquet.ParquetFile(place.open(entry), pre_buffer=False, buffer_size=1 << 20)
+        return parquet.ParquetFile(place.open(entry), **IN_PIECES)
     except (ArrowException, OSError, ValueError):
         return None
 

@@ -57,12 +57,7 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
 
 
 def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> Iterator[Row]:
-    """Yields the posts of a table with these labels.
-
-    Args:
-        path: The table.
-        labels: Its columns that are labels.
-        named: Whether anybody said that they are.
+    """Yields the posts of a table with these labels; `named` where somebody said that these columns are labels.
 
     Raises:
         TableError: A row cannot be read, or a cell of a label is no share; the latter once all rows were read.
