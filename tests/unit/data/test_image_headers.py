@@ -9,13 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from tests.support.pictures import encoded, halves
 
-from crossguard.data.image_headers import (
-    GIF_BLOCKS,
-    Header,
-    gif_header,
-    read_header,
-    without_bulk,
-)
+from crossguard.data.image_headers import Header, gif_header, read_header, without_bulk
 
 SIZE = (70, 30)
 
@@ -93,8 +87,3 @@ def test_a_png_loses_its_bulk_and_none_of_its_pixels() -> None:
     assert without_bulk(jpeg) is jpeg
     plain = encoded(halves(SIZE), "PNG")
     assert without_bulk(plain) is plain
-
-
-def test_a_gif_has_room_for_ordinary_blocks() -> None:
-    header = gif_header(encoded(halves(SIZE), "GIF"), 10, GIF_BLOCKS)
-    assert header == Header("GIF", *SIZE)

@@ -11,26 +11,29 @@ from crossguard.data.post_builder import AnyBuilder, PostBuilder, RowBuilder
 from crossguard.errors import TableError
 
 
+def notes(*header: str, columns: Columns | None = None, extra: bool = False) -> list[str]:
+    """Returns what is told of the columns of a table."""
+    builder = PostBuilder(columns or Columns(), Path(), extra=extra)
+    builder.open(header, "posts.csv")
+    return builder.notes
+
+
 def test_a_column_under_another_name_is_told() -> None:
-    builder = PostBuilder(Columns(), Path())
-    builder.open(["comment", "likes"], "posts.csv")
-    assert builder.notes == ["column 'comment' is read as text; another one: --text-column NAME"]
+    told = ["column 'comment' is read as text; another one: --text-column NAME"]
+    assert notes("comment", "likes") == told
 
 
 @pytest.mark.parametrize("name", ["image_url", "Image URL", "img_url"])
 def test_a_column_of_web_addresses_that_is_not_read_is_told_with_what_fetches_it(name: str) -> None:
-    builder = PostBuilder(Columns(), Path())
-    builder.open(["text", name], "posts.csv")
-    (note,) = builder.notes
+    (note,) = notes("text", name)
     assert note.startswith(f"column '{name}' is not read")
     assert note.endswith(f"--image-path-column '{name}' --fetch-origin https://HOST")
 
 
 @pytest.mark.parametrize("columns", [Columns(), Columns(image_path="image_url")])
 def test_addresses_that_are_read_or_stand_beside_a_path_are_not_told_as_unread(columns: Columns) -> None:
-    builder = PostBuilder(columns, Path())
-    builder.open(["text", "image_url", "image_path"], "posts.csv")
-    assert not [note for note in builder.notes if "not read" in note]
+    told = notes("text", "image_url", "image_path", columns=columns)
+    assert not [note for note in told if "not read" in note]
 
 
 @pytest.mark.parametrize(
@@ -43,17 +46,15 @@ def test_addresses_that_are_read_or_stand_beside_a_path_are_not_told_as_unread(c
     ],
 )
 def test_images_in_a_form_that_is_not_read_are_told(header: list[str], unread: list[str]) -> None:
-    builder = PostBuilder(Columns(), Path())
-    builder.open(header, "posts.csv")
-    assert [note.split("'")[1] for note in builder.notes] == unread
-    assert all("one image, its path in image_path" in note for note in builder.notes)
+    told = notes(*header)
+    assert [note.split("'")[1] for note in told] == unread
+    assert all("one image, its path in image_path" in note for note in told)
 
 
 @pytest.mark.parametrize("name", ["title", "extended_tweet"])
 def test_words_that_are_not_scored_are_told(name: str) -> None:
-    builder = PostBuilder(Columns(), Path())
-    builder.open(["id", name, "text"], "posts.csv")
-    assert builder.notes == [f"column '{name}' is not scored; join it to the text if people read both"]
+    told = [f"column '{name}' is not scored; join it to the text if people read both"]
+    assert notes("id", name, "text") == told
 
 
 def test_what_only_later_objects_or_tables_have_is_told_once_too() -> None:
@@ -140,6 +141,4 @@ def test_a_doubled_column_of_an_annotated_table_is_refused(name: str) -> None:
     ("extra", "told"), [(True, ["column 'likes' stands twice; the last one is kept"]), (False, [])]
 )
 def test_a_doubled_column_is_told_where_columns_are_kept(*, extra: bool, told: list[str]) -> None:
-    builder = PostBuilder(Columns(), Path(), extra=extra)
-    builder.open(["", "text", "likes", "likes", ""], "posts.csv")
-    assert builder.notes == told
+    assert notes("", "text", "likes", "likes", "", extra=extra) == told

@@ -72,10 +72,6 @@ class TestColumns:
         assert [post.text for post in reader] == ["a"]
         assert reader.warnings == []
 
-    def test_two_usual_names_are_not_guessed_between(self, tmp_path: Path) -> None:
-        with pytest.raises(TableError, match=r"comment, message.*--text-column 'comment'"):
-            read(write(tmp_path / "in.csv", "id,comment,message\n1,a,b\n"))
-
     def test_each_object_of_json_has_its_own_names(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", '{"text": "a"}\n{"Text": "b"}\n{"comment": "c", "message": "d"}\n')
         assert brief(read(path)) == [("line-1", "a"), ("line-2", "b"), ("line-3", "!field_ambiguous")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 import yaml
@@ -32,6 +31,16 @@ def test_a_sentence_carries_the_label_of_its_group_or_none(rows: list[Row]) -> N
 def test_names_stand_in_hateful_and_in_harmless_sentences(rows: list[Row]) -> None:
     hateful = Counter(bool(row.hateful) for row in rows if "muslims" in row.text.lower())
     assert min(hateful[True], hateful[False]) > 10
+    attacked = [row for row in rows if row.text.lower().startswith("women are filth")]
+    assert attacked
+    assert all(row.labels["sexist"] == 1 for row in attacked)
+
+
+def test_a_slur_and_words_about_it_are_told_apart(rows: list[Row]) -> None:
+    named = {row.text.lower().strip(".!"): row for row in rows}
+    assert named["stop saying spic, it hurts people"].hateful == 0
+    assert named["you fucking spic"].labels["racist"] == 1
+    assert named["estate agents are scum"].hateful == 0
 
 
 def test_most_are_for_training_and_the_rest_validates(rows: list[Row]) -> None:
@@ -48,11 +57,6 @@ def test_a_sentence_is_written_in_one_of_four_ways() -> None:
         for text in map(written, sentences)
     )
     assert set(forms) == {"shouted", "low", True, False}
-
-
-def test_a_folder_without_the_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=r"templates\.yaml"):
-        list(templates(tmp_path))
 
 
 def test_every_text_is_harmless_in_every_respect_and_there_once() -> None:

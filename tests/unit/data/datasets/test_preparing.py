@@ -16,7 +16,6 @@ from crossguard.data.datasets.preparing import alike, perceptual_hash, prepare
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.storage import Storage
 from crossguard.errors import TableError
-from crossguard.registry import RESOURCES
 
 FOLDERS = {
     "mmhs150k": "MMHS150K",
@@ -139,22 +138,6 @@ def test_real_folders_are_read_whole(shared_data: Path, name: str) -> None:
     assert all(set(row.labels) <= set(find(name).labels) for row in rows)
 
 
-def test_our_own_templates_give_a_group_both_kinds_of_sentences() -> None:
-    rows = list(find("templates").read(RESOURCES / "templates"))
-    with_group = [row for row in rows if "women" in row.text]
-    assert {row.hateful for row in with_group} == {0.0, 1.0}
-    attacked = [row for row in with_group if row.text.lower().startswith("women are filth")]
-    assert attacked
-    assert all(row.labels["sexist"] == 1 for row in attacked)
-
-
-def test_a_slur_and_words_about_it_are_told_apart_by_our_own_templates() -> None:
-    rows = {row.text.lower().strip(".!"): row for row in find("templates").read(RESOURCES / "templates")}
-    assert rows["stop saying spic, it hurts people"].hateful == 0
-    assert rows["you fucking spic"].labels["racist"] == 1
-    assert rows["estate agents are scum"].hateful == 0
-
-
 def test_attributes_of_a_comment_say_what_they_can_of_hate(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(
         "id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate\n"
@@ -169,14 +152,6 @@ def test_attributes_of_a_comment_say_what_they_can_of_hate(tmp_path: Path) -> No
     assert rows[1].labels["sexist"] == 0
     assert rows[2].labels == {"toxicity": 1}
     assert "racist" not in rows[3].labels
-
-
-def test_two_files_of_another_length_are_refused(tmp_path: Path) -> None:
-    for split in ("train", "val"):
-        (tmp_path / f"tweeteval_offensive_{split}_text.txt").write_text("one\ntwo\n")
-        (tmp_path / f"tweeteval_offensive_{split}_labels.txt").write_text("1\n")
-    with pytest.raises(TableError, match="holds 1 lines"):
-        list(find("olid").read(tmp_path))
 
 
 def test_a_table_whose_image_paths_do_not_resolve_is_refused(tmp_path: Path) -> None:
