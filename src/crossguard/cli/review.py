@@ -57,7 +57,7 @@ class Commands(click.Group):
 
 
 def _variables_of_service() -> list[str]:
-    """Returns the variables of `crossguard serve`, of which those that find a console begin like the ones of this."""
+    """Returns the variables of `crossguard serve`; the names of those by which it finds a console begin like ours."""
     from crossguard.serving import settings
 
     return [settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields]

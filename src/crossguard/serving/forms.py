@@ -42,7 +42,6 @@ class _WholeBodyParser(MultiPartParser):
         super().__init__(headers, self._once(body), max_files=inf, max_fields=inf, max_part_size=max_part_size)
         self._fields = fields
         self._check_files = check_files
-        self._files = 0
         self._named: set[str] = set()
         self._ended = False
 
@@ -56,8 +55,7 @@ class _WholeBodyParser(MultiPartParser):
         if name not in (IMAGE_FIELDS if is_file else IMAGE_FIELDS | self._fields):
             raise BadRequest(f"Unknown part {name[:80]!r} of the form. {_known(self._fields)}")
         if is_file:
-            self._files += 1
-            self._check_files(self._files)
+            self._check_files(self._current_files)
             return
         if name in self._named:
             raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")

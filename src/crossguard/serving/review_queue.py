@@ -42,8 +42,6 @@ _CONFLICT: Final = 409
 """What was sent met another change: it fits when it is sent again, or one of the posts never fits."""
 _ABOUT_POSTS: Final = frozenset({400, _CONFLICT, 413, 422})
 """Refusals that are about one of the posts; any other is about the key or the address."""
-_REDIRECT: Final = 300
-_SERVER_ERROR: Final = 500
 _CODE: Final = re.compile(r"[a-z0-9_]{1,64}")
 _NOT_FETCHED: Final = f"{MISSING}The image was sent as a link, which was not fetched."
 """In place of every address: the console follows none, and takes no post with what does not look like one."""
@@ -147,7 +145,7 @@ class ReviewQueue:
             last = self._stopping.is_set()
             status, said = self._post(parts[0])
             again = status in _LATER or (status == _CONFLICT and not (conflict or last))
-            if again or status >= _SERVER_ERROR:
+            if again or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 conflict = conflict or status == _CONFLICT
                 message = f"The review console takes nothing now ({status}): {said}"
                 logs.event("review_queue_waits", 30, message=message, waiting=self._left, dropped=self._dropped)
@@ -160,7 +158,7 @@ class ReviewQueue:
             middle = len(part) // 2
             if status in _ABOUT_POSTS and middle:
                 parts[:0] = [part[:middle], part[middle:]]
-            elif status >= _REDIRECT:
+            elif status >= HTTPStatus.MULTIPLE_CHOICES:
                 logs.event("review_queue_refused", 40, status=status, posts=len(part), message=said)
         return True
 
