@@ -8,12 +8,18 @@ import pytest
 from crossguard.cli import run
 from crossguard.errors import BundleError, ConfigError
 
-DETAILS = "summary: A toy.\nlimits: [It knows thirteen words.]\n"
+
+@pytest.fixture
+def details(tmp_path: Path) -> Path:
+    path = tmp_path / "card.yaml"
+    path.write_text("summary: A toy.\nlimits: [It knows thirteen words.]\n", encoding="utf-8")
+    return path
 
 
-def test_a_card_is_printed_or_written(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    details, out = tmp_path / "card.yaml", tmp_path / "README.md"
-    details.write_text(DETAILS, encoding="utf-8")
+def test_a_card_is_printed_or_written(
+    tiny_model: Path, details: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "README.md"
     assert run(["card", str(tiny_model), "--details", str(details)]) == 0
     shown = capsys.readouterr().out
     assert "It knows thirteen words." in shown
@@ -24,10 +30,9 @@ def test_a_card_is_printed_or_written(tiny_model: Path, tmp_path: Path, capsys: 
 
 
 def test_what_an_audit_could_not_measure_is_undefined(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, details: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    details, suite, out = tmp_path / "card.yaml", tmp_path / "suite.csv", tmp_path / "audit"
-    details.write_text(DETAILS, encoding="utf-8")
+    suite, out = tmp_path / "suite.csv", tmp_path / "audit"
     suite.write_text("functionality,test_case,label_gold,target_ident\ninsult,awful people,hateful,women\n")
     audit = ["audit", "--model", str(tiny_model), "--suite", str(suite), "--rounds", "0", "--out", str(out)]
     assert run(audit) == 0
@@ -44,10 +49,8 @@ def test_what_an_audit_could_not_measure_is_undefined(
     ],
 )
 def test_absent_evidence_is_one_line(
-    tiny_model: Path, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, details: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    details = tmp_path / "card.yaml"
-    details.write_text(DETAILS, encoding="utf-8")
     assert run(["card", str(tiny_model), "--details", str(details), *options]) != 0
     error = capsys.readouterr().err
     assert message in error
@@ -55,10 +58,9 @@ def test_absent_evidence_is_one_line(
 
 
 def test_a_card_does_not_renew_the_checksums_of_damaged_files(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, details: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    details, model = tmp_path / "card.yaml", shutil.copytree(tiny_model, tmp_path / "model")
-    details.write_text(DETAILS, encoding="utf-8")
+    model = shutil.copytree(tiny_model, tmp_path / "model")
     into = ["--details", str(details), "--into-bundle"]
     assert run(["card", str(model), *into]) == 0
     assert "It knows thirteen words." in (model / "README.md").read_text(encoding="utf-8")
@@ -68,11 +70,11 @@ def test_a_card_does_not_renew_the_checksums_of_damaged_files(
     assert run(["models", str(model), "--verify"]) == BundleError.exit_code
 
 
+@pytest.mark.usefixtures("details")
 @pytest.mark.parametrize("model", ["compact", "."])
 def test_a_card_is_put_into_a_bundle_of_ones_own_only(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("card.yaml").write_text(DETAILS, encoding="utf-8")
     assert run(["card", model, "--details", "card.yaml", "--into-bundle"]) == ConfigError.exit_code
     assert f"'{model}' is no folder of your own with a bundle.json" in capsys.readouterr().err

@@ -27,6 +27,10 @@ def run(*arguments: str | Path) -> str:
     return ended.output
 
 
+def squares(highest: float = 1.0) -> list[str]:
+    return [f"{x:.3f},{x**2:.3f}" for x in np.linspace(0, highest, 100)]
+
+
 def test_texts_are_scored_and_old_thresholds_keep_their_meaning(bundle: Bundle, tmp_path: Path) -> None:
     moderator = Moderator.load(bundle.folder)
     random = np.random.default_rng(0)
@@ -48,19 +52,14 @@ def test_texts_are_scored_and_old_thresholds_keep_their_meaning(bundle: Bundle, 
 def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("name: own\nversion: '4'\nlabels: {racist: {threshold: 0.9, block: 0.95}}\n")
-    rows = [f"{x:.3f},{x**2:.3f}" for x in np.linspace(0, 1, 100)]
     file, out = tmp_path / "both.csv", tmp_path / "out.yaml"
-    file.write_text("\n".join(["crossguard_INSULT,perspective_INSULT", *rows]))
+    file.write_text("\n".join(["crossguard_INSULT,perspective_INSULT", *squares()]))
     run(file, "--model", bundle.folder, "--policy", own, "--name", "both", "-o", out)
     policy = Moderator.load(bundle.folder, policy=out).policy
     assert policy.labels["racist"].threshold == 0.9
     assert policy.perspective["INSULT"](0.5) == pytest.approx(0.25, abs=0.02)
     with pytest.raises(OutputError, match="--overwrite"):
         run(file, "--model", bundle.folder, "-o", out)
-
-
-def squares(steps: int = 100, highest: float = 1.0) -> list[str]:
-    return [f"{x:.3f},{x**2:.3f}" for x in np.linspace(0, highest, steps)]
 
 
 def test_maps_that_a_policy_file_has_are_kept_and_named(bundle: Bundle, tmp_path: Path) -> None:

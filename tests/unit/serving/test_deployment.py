@@ -37,6 +37,11 @@ class Healthy(BaseHTTPRequestHandler):
         """Is quiet."""
 
 
+def manifest(kind: str) -> dict[str, Any]:
+    (found,) = (document for document in yaml.safe_load_all(MANIFESTS.read_text()) if document["kind"] == kind)
+    return dict(found)
+
+
 def tool(name: str) -> str:
     path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if path is None:
@@ -93,8 +98,7 @@ def test_the_health_check_of_the_image_asks_no_proxy() -> None:
 
 
 def test_a_pod_has_time_to_drain_and_stop() -> None:
-    deployment: dict[str, Any] = next(yaml.safe_load_all(MANIFESTS.read_text()))
-    pod = deployment["spec"]["template"]["spec"]
+    pod = manifest("Deployment")["spec"]["template"]["spec"]
     values = {
         entry["name"]: float(entry["value"]) for entry in pod["containers"][0]["env"] if entry["value"].isdecimal()
     }
@@ -104,8 +108,7 @@ def test_a_pod_has_time_to_drain_and_stop() -> None:
 
 def test_a_proxy_ends_idle_connections_before_a_pod_does() -> None:
     """A POST into a connection that the pod just closes becomes a 502."""
-    deployment: dict[str, Any] = next(yaml.safe_load_all(MANIFESTS.read_text()))
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    (container,) = manifest("Deployment")["spec"]["template"]["spec"]["containers"]
     value = next(entry["value"] for entry in container["env"] if entry["name"] == "CROSSGUARD_KEEP_ALIVE_S")
     assert int(value) > 60, "as long as nginx and load balancers of AWS keep them"
     page = (ROOT / "docs" / "how-to" / "deploy-the-service.md").read_text()
@@ -114,32 +117,26 @@ def test_a_proxy_ends_idle_connections_before_a_pod_does() -> None:
 
 def test_the_autoscaler_alone_says_how_many_pods_run() -> None:
     """Each `kubectl apply` would set the number of the deployment back, however many scaling had started."""
-    deployment, autoscaler = (
-        next(document for document in yaml.safe_load_all(MANIFESTS.read_text()) if document["kind"] == kind)
-        for kind in ("Deployment", "HorizontalPodAutoscaler")
-    )
+    deployment, autoscaler = manifest("Deployment"), manifest("HorizontalPodAutoscaler")
     assert autoscaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     assert "replicas" not in deployment["spec"]
     assert autoscaler["spec"]["minReplicas"] == 2
 
 
 def test_a_scraper_reaches_the_metrics_of_a_pod_without_a_key() -> None:
-    documents = list(yaml.safe_load_all(MANIFESTS.read_text()))
-    template = documents[0]["spec"]["template"]
+    template = manifest("Deployment")["spec"]["template"]
     container = template["spec"]["containers"][0]
     variables = {entry["name"]: entry["value"] for entry in container["env"]}
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     port = variables["CROSSGUARD_METRICS_PORT"]
     assert template["metadata"]["annotations"]["prometheus.io/port"] == port == str(ports["metrics"])
-    policy = next(document for document in documents if document["kind"] == "NetworkPolicy")
-    assert any(rule.get("from") and rule["ports"] == [{"port": "metrics"}] for rule in policy["spec"]["ingress"])
-    service = next(document for document in documents if document["kind"] == "Service")
-    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http"]
+    rules = manifest("NetworkPolicy")["spec"]["ingress"]
+    assert any(rule.get("from") and rule["ports"] == [{"port": "metrics"}] for rule in rules)
+    assert [port["targetPort"] for port in manifest("Service")["spec"]["ports"]] == ["http"]
 
 
 def test_the_manifests_run_the_image_that_the_page_builds() -> None:
-    deployment: dict[str, Any] = next(yaml.safe_load_all(MANIFESTS.read_text()))
-    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    image = manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"crossguard:{__version__}"
     page = (ROOT / "docs" / "how-to" / "deploy-the-service.md").read_text()
     section = page.partition("## Kubernetes")[2]

@@ -50,19 +50,16 @@ class Full(io.StringIO):
 
 
 @pytest.fixture
-def logger() -> logging.Logger:
-    stream = Stream()
+def stream() -> Stream:
+    return Stream()
+
+
+@pytest.fixture
+def logger(stream: Stream) -> logging.Logger:
     logger = logging.getLogger("tests.gathering")
     logger.handlers[:] = [GatheringHandler(stream)]
     logger.propagate = False
     return logger
-
-
-def stream_of(logger: logging.Logger) -> Stream:
-    handler = logger.handlers[0]
-    assert isinstance(handler, GatheringHandler)
-    assert isinstance(handler.stream, Stream)
-    return handler.stream
 
 
 @in_loop
@@ -92,32 +89,32 @@ async def test_nothing_is_lost_where_the_transport_is_closed() -> None:
 
 
 @in_loop
-async def test_lines_of_a_turn_are_one_write(logger: logging.Logger) -> None:
+async def test_lines_of_a_turn_are_one_write(logger: logging.Logger, stream: Stream) -> None:
     for number in range(5):
         logger.warning("line %d", number)
-    assert stream_of(logger).writes == 0
+    assert stream.writes == 0
     await asyncio.sleep(0)
-    assert stream_of(logger).writes == 1
-    assert stream_of(logger).getvalue().split("\n") == [f"line {number}" for number in range(5)] + [""]
+    assert stream.writes == 1
+    assert stream.getvalue().split("\n") == [f"line {number}" for number in range(5)] + [""]
     logger.warning("another")
     await asyncio.sleep(0)
-    assert stream_of(logger).getvalue().endswith("another\n")
+    assert stream.getvalue().endswith("another\n")
 
 
 @in_loop
-async def test_a_line_of_another_thread_waits_for_nobody(logger: logging.Logger) -> None:
+async def test_a_line_of_another_thread_waits_for_nobody(logger: logging.Logger, stream: Stream) -> None:
     logger.warning("of the loop")
     thread = threading.Thread(target=logger.warning, args=("of a thread",))
     thread.start()
     thread.join()
-    assert stream_of(logger).getvalue() == "of the loop\nof a thread\n"
+    assert stream.getvalue() == "of the loop\nof a thread\n"
     await asyncio.sleep(0)
-    assert stream_of(logger).getvalue() == "of the loop\nof a thread\n"
+    assert stream.getvalue() == "of the loop\nof a thread\n"
 
 
-def test_without_a_loop_a_line_is_written_at_once(logger: logging.Logger) -> None:
+def test_without_a_loop_a_line_is_written_at_once(logger: logging.Logger, stream: Stream) -> None:
     logger.warning("a")
-    assert stream_of(logger).getvalue() == "a\n"
+    assert stream.getvalue() == "a\n"
 
 
 @in_loop

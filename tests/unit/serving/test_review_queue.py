@@ -40,6 +40,12 @@ def queue_to(console: Callable[[httpx2.Request], httpx2.Response]) -> ReviewQueu
     return ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
 
 
+def send_until(happened: threading.Event, outgoing: ReviewQueue) -> None:
+    outgoing.start()
+    assert happened.wait(20)
+    outgoing.stop()
+
+
 @pytest.mark.parametrize("status", [503, 408])
 def test_posts_arrive_with_their_decisions_after_the_console_was_away(tiny: Moderator, status: int) -> None:
     console = Console(status)
@@ -74,9 +80,7 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
     texts = ["a", "b", "bad", "c", "bad", "last"]
     outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
     outgoing.put([Post("empty")], [failed("empty", "post_empty")])
-    outgoing.start()
-    assert ended.wait(20)
-    outgoing.stop()
+    send_until(ended, outgoing)
     assert taken == ["a", "b", "c", "last"]
     assert outgoing._bytes == 0
 
@@ -110,9 +114,7 @@ def test_a_post_with_an_image_that_was_not_fetched_is_reviewed(tiny: Moderator) 
     addresses = ("blob:https://forum.example/1?token=s3cret", " https://cdn.example/1.png", "https://cdn.example/2.png")
     outgoing.put([Post(str(n), "words", address) for n, address in enumerate(addresses)], [decision] * 3)
     outgoing.put([Post("last", "words", "data:image/png;base64,YQ==")], [tiny.score(text="words")])
-    outgoing.start()
-    assert console.taken.wait(20)
-    outgoing.stop()
+    send_until(console.taken, outgoing)
     *links, own = [Submission.model_validate_json(json.dumps(item)) for item in console.items]
     assert [as_jpeg(*one.images) for one in links] == [
         [(None, "The image was sent as a link, which was not fetched.")] for _ in addresses
@@ -133,9 +135,7 @@ def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
     outgoing = queue_to(console)
     texts = ["a", "bad", "b", "last"]
     outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
-    outgoing.start()
-    assert ended.wait(20)
-    outgoing.stop()
+    send_until(ended, outgoing)
     assert sent == [texts, texts, ["a", "bad"], ["a"], ["bad"], ["b", "last"]]
 
 
@@ -148,9 +148,7 @@ def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> N
 
     outgoing = queue_to(console)
     outgoing.put([Post("1", "a")], [failed("x", "image_empty")])
-    outgoing.start()
-    assert told.wait(20)
-    outgoing.stop()
+    send_until(told, outgoing)
     (record,) = caplog.records
     assert "that https://console/api/items is at" in record.__dict__["fields"]["message"]
 
@@ -170,9 +168,7 @@ def test_the_end_sends_once_more_what_waited(caplog: pytest.LogCaptureFixture) -
 
     outgoing = queue_to(answer)
     outgoing.put([Post(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
-    outgoing.start()
-    assert refused.wait(20)
-    outgoing.stop()
+    send_until(refused, outgoing)
     assert len(console.items) == 150
     assert logged(caplog, "review_queue_lost") == []
 
@@ -211,9 +207,7 @@ def test_a_post_beyond_what_the_console_takes_is_cut_to_it(tiny: Moderator) -> N
     decisions = [tiny.score(text="hello")] * 2
     outgoing.put([Post("i" * 501, "x" * 100_001, more_images=(b"abc",) * 17), Post("", "empty id")], decisions)
     outgoing.put([Post("blob", image=b"one"), Post("blob", image=b"two")], decisions, named=False)
-    outgoing.start()
-    assert console.taken.wait(20)
-    outgoing.stop()
+    send_until(console.taken, outgoing)
     for item in console.items:
         Submission.model_validate_json(json.dumps(item))
         assert item["decision"]["id"] == item["id"]  # type: ignore[index]

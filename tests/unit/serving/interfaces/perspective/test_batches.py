@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
@@ -17,6 +18,14 @@ from crossguard.serving.app import create_app
 from crossguard.serving.errors import BadRequest, BodyTooLarge
 from crossguard.serving.interfaces.perspective.batches import MAX_CALLS, split
 from crossguard.serving.service import Service
+
+
+def part(head: bytes, body: bytes = b"{}") -> bytes:
+    return b"--b\r\ncontent-type: application/http\r\ncontent-id: <one>\r\n\r\n" + head + b"\r\n\r\n" + body + b"\r\n"
+
+
+def answer_of(http: TestClient, body: bytes) -> httpx2.Response:
+    return http.post("/batch", content=body, headers={"content-type": "multipart/mixed; boundary=b"})
 
 
 @pytest.mark.parametrize(
@@ -31,7 +40,7 @@ from crossguard.serving.service import Service
     ],
 )
 def test_broken_batches_are_refused(perspective: TestClient, body: bytes) -> None:
-    answer = perspective.post("/batch", content=body, headers={"content-type": "multipart/mixed; boundary=b"})
+    answer = answer_of(perspective, body)
     assert answer.status_code in {200, 400, 413}, answer.text
     if answer.status_code != 200:
         assert answer.json()["error"]["status"] in {"INVALID_ARGUMENT", "OUT_OF_RANGE"}
@@ -42,24 +51,16 @@ def test_a_batch_reaches_nothing_but_comments(perspective: TestClient) -> None:
         *("/batch", "/metrics", "/v1/admin/reload", "/v1/score", "http://a.example/v1alpha1/comments:analyse"),
         *("//[/v1alpha1/comments:analyze", "http://[x/", "http://a.example"),
     )
-    parts = "".join(
-        f"--b\r\ncontent-type: application/http\r\n\r\nPOST {target} HTTP/1.1\r\n\r\n{{}}\r\n" for target in targets
-    )
-    answer = perspective.post(
-        "/batch", content=parts + "--b--", headers={"content-type": "multipart/mixed; boundary=b"}
-    )
+    parts = b"".join(part(f"POST {target} HTTP/1.1".encode()) for target in targets)
+    answer = answer_of(perspective, parts + b"--b--")
     assert answer.text.count("HTTP/1.1 404") == len(targets)
 
 
 def test_whole_addresses_are_answered_as_googles_client_for_java_writes_them(perspective: TestClient) -> None:
     line = b"POST https://commentanalyzer.googleapis.com/v1alpha1/comments:analyze?alt=json HTTP/1.1"
     body = part(line, b'{"comment": {"text": "hello"}, "requestedAttributes": {"TOXICITY": {}}}') + b"--b--"
-    answer = perspective.post("/batch", content=body, headers={"content-type": "multipart/mixed; boundary=b"})
+    answer = answer_of(perspective, body)
     assert "HTTP/1.1 200" in answer.text, answer.text
-
-
-def part(head: bytes, body: bytes = b"{}") -> bytes:
-    return b"--b\r\ncontent-type: application/http\r\ncontent-id: <one>\r\n\r\n" + head + b"\r\n\r\n" + body + b"\r\n"
 
 
 def test_a_part_is_read_with_the_headers_that_are_its_own() -> None:
@@ -130,7 +131,7 @@ def counted(service: Service, status: int) -> float:
 
 def test_parts_that_are_late_cost_no_others(slow: Service) -> None:
     content = comments(b"hello", b"slow", b"good morning", *[b"slow"] * 70, b"never begun")
-    answer = client_of(slow).post("/batch", content=content, headers={"content-type": "multipart/mixed; boundary=b"})
+    answer = answer_of(client_of(slow), content)
     assert answer.status_code == 200
     assert answer.text.count("HTTP/1.1 200 OK") == 2
     assert answer.text.count("HTTP/1.1 504 Gateway Timeout") == 72
