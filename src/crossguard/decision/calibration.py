@@ -69,22 +69,22 @@ def sigmoid(logits: Floats) -> Floats:
     return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
-def logit(probabilities: Floats) -> Floats:
+def logit(probabilities: Floats | float) -> Floats:
     """Returns the inverse of `sigmoid`; 0 and 1 are moved inside by 1e-12."""
-    inside = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
+    inside: Floats = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
     return np.log(inside) - np.log1p(-inside)
 
 
-def shift_prior(probabilities: Floats, source: Floats, target: Floats) -> Floats:
+def shift_prior(probabilities: Floats, source: float, target: float) -> Floats:
     """Corrects probabilities for another base rate (Saerens, Latinne and Decaestecker 2002, equation 2.4).
 
     Args:
-        probabilities: (n, labels), calibrated where the labels have the prevalence `source`.
-        source: (labels,), prevalence in the calibration data, each in (0, 1).
-        target: (labels,), prevalence in the feed, each in (0, 1).
+        probabilities: (n,), calibrated where the label has the prevalence `source`.
+        source: Prevalence in the calibration data, in (0, 1).
+        target: Prevalence in the feed, in (0, 1).
 
     Returns:
-        Probabilities for the feed, (n, labels). Order within a label is kept.
+        Probabilities for the feed, (n,). Their order is kept.
     """
     return sigmoid(logit(probabilities) + logit(target) - logit(source))
 

@@ -33,13 +33,14 @@ from crossguard.records import Action, LabelDecision
 from crossguard.schema import Probability
 
 Kind: TypeAlias = Literal["text", "image", "both"]
+Rate: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Prevalence(StrictModel):
     """Base rates before and after prior-shift correction."""
 
-    source: float = Field(gt=0, lt=1)
-    target: float = Field(gt=0, lt=1)
+    source: Rate
+    target: Rate
 
 
 def _disorder(bands: Mapping[str, Any]) -> str:
@@ -69,8 +70,7 @@ class Calibrated(StrictModel):
         scores = self.calibration.apply(np.asarray(logits, dtype=np.float64))
         if self.prevalence is None:
             return scores
-        source, target = np.array([self.prevalence.source]), np.array([self.prevalence.target])
-        return shift_prior(scores, source, target)
+        return shift_prior(scores, self.prevalence.source, self.prevalence.target)
 
 
 class Bands(StrictModel):
@@ -182,7 +182,7 @@ class Policy(StrictModel):
     inputs: dict[Kind, dict[str, BandsOverride]] = Field(default_factory=dict)
     attributes: dict[str, Bands] = Field(default_factory=dict)
     costs: Costs | None = None
-    feed_prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    feed_prevalence: dict[str, Rate] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
     perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
     _rules: dict[str, dict[str, LabelPolicy]] = PrivateAttr(default_factory=dict)
@@ -307,7 +307,7 @@ class PolicyFile(StrictModel):
     inputs: dict[Kind, dict[str, BandsOverride]] | None = None
     attributes: dict[str, Bands] | None = None
     costs: Costs | None = None
-    feed_prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    feed_prevalence: dict[str, Rate] = Field(default_factory=dict)
     tenants: dict[str, dict[str, LabelOverride]] = Field(default_factory=dict)
     provenance: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(default_factory=dict)
     perspective: dict[str, MonotoneMap] = Field(default_factory=dict)

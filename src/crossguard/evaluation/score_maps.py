@@ -12,16 +12,14 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
 
-from crossguard.decision.calibration import MonotoneMap
+from crossguard.decision.calibration import Floats, MonotoneMap
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import bootstrap
 
-Floats: TypeAlias = NDArray[np.float64]
 Knots: TypeAlias = tuple[Floats, Floats]
 Fit: TypeAlias = Callable[[Floats, Floats], Knots]
 

@@ -48,7 +48,7 @@ def test_an_isotonic_map_must_be_monotonic(logits: tuple[float, ...], probabilit
 
 def test_prior_shift_is_bayes_rule() -> None:
     # P(y|x) = 0.6 where half of the posts are positive; where one in a hundred is, the odds shrink by 99.
-    shifted = shift_prior(np.array([0.6]), np.array([0.5]), np.array([0.01]))
+    shifted = shift_prior(np.array([0.6]), 0.5, 0.01)
     odds = 0.6 / 0.4 / 99
     assert shifted == pytest.approx([odds / (1 + odds)])
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from crossguard.decision.calibration import sigmoid
+from crossguard.decision.calibration import Floats, sigmoid
 from crossguard.decision.policy import LabelPolicy, Prevalence
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
@@ -19,7 +19,6 @@ from crossguard.evaluation.calibration.maps import FOLDS, KINDS, Groups, Map, ch
 from crossguard.evaluation.calibration.thresholds import between, block_limit, fit_budget, fit_threshold, review_limit
 from crossguard.evaluation.sample import Sample
 
-Floats = NDArray[np.float64]
 BEST_F1 = Criterion("f1")
 
 
@@ -81,8 +80,11 @@ def fit(
     if plan.prevalence and feed is None and any(plan.criterion_of(name).kind == "review-budget" for name in labels):
         raise ConfigError("A review budget at another prevalence is kept on posts of that feed; give some with --feed.")
     owners = np.arange(len(truth)) if groups is None else groups
-    columns = [_fit_column(plan, name, logits, truth, column, owners, feed) for column, name in enumerate(labels)]
-    limits = _thresholds(plan, columns, logits if feed is None else feed)
+    columns = [
+        _fit_column(plan, name, logits[:, i], truth[:, i], owners, None if feed is None else feed[:, i])
+        for i, name in enumerate(labels)
+    ]
+    limits = _thresholds(plan, columns)
     rules = {c.name: c.rule.model_copy(update=_limits(plan, c, limits[c.name])) for c in columns}
     notes = [
         f"{c.name}: too few different posts of one kind to choose a calibration; '{c.kind}' is kept."
@@ -125,29 +127,29 @@ class _Column:
     """One label while it is fitted: its annotated posts, and its rule so far."""
 
     name: str
-    index: int
     logits: Floats
     yes: NDArray[np.bool_]
     weights: Floats
+    posts: Floats  # logits of the posts on which a review budget is kept
     rule: LabelPolicy
     kind: str
     losses: dict[str, float]
 
 
 def _fit_column(  # noqa: PLR0917
-    plan: Plan, name: str, logits: Floats, truth: Floats, index: int, groups: Groups, feed: Floats | None
+    plan: Plan, name: str, logits: Floats, truth: Floats, groups: Groups, feed: Floats | None
 ) -> _Column:
-    known = ~np.isnan(truth[:, index])
-    values, yes = logits[known, index], truth[known, index] > 0
+    known = ~np.isnan(truth)
+    values, yes = logits[known], truth[known] > 0
     if yes.all() or not yes.any():
         kind = "annotated" if not len(yes) else "negative" if yes.all() else "positive"
         raise InputError(f"Label '{name}' has no {kind} post, so nothing can be fitted for it.")
     kinds = {kind: KINDS[kind] for kind in plan.kinds_of(name)}
     kind, calibration, losses = choose(values, yes, groups[known], kinds, plan.seed)
-    shift = _shift(plan, name, calibration, float(yes.mean()), None if feed is None else feed[:, index])
+    shift = _shift(plan, name, calibration, float(yes.mean()), feed)
     rule = LabelPolicy(threshold=0.5, calibration=calibration, prevalence=shift)
     weights = np.ones(len(yes)) if shift is None else weights_for(yes, shift.target)
-    return _Column(name, index, values, yes, weights, rule, kind, losses)
+    return _Column(name, values, yes, weights, logits if feed is None else feed, rule, kind, losses)
 
 
 def _shift(plan: Plan, name: str, calibration: Map, source: float, feed: Floats | None) -> Prevalence | None:
@@ -158,8 +160,8 @@ def _shift(plan: Plan, name: str, calibration: Map, source: float, feed: Floats 
     return Prevalence(source=source, target=estimate_prevalence(calibration.apply(feed), source))
 
 
-def _thresholds(plan: Plan, columns: Sequence[_Column], posts: Floats) -> dict[str, float]:
-    """Labels with the same review budget share it over `posts`; every other criterion looks at its own label only."""
+def _thresholds(plan: Plan, columns: Sequence[_Column]) -> dict[str, float]:
+    """Labels with the same review budget share it over their `posts`; other criteria look at their own label only."""
     result: dict[str, float] = {}
     sharing: dict[float, list[_Column]] = {}
     for column in columns:
@@ -170,7 +172,7 @@ def _thresholds(plan: Plan, columns: Sequence[_Column], posts: Floats) -> dict[s
         with _named(column):
             result[column.name] = fit_threshold(criterion, column.yes, column.rule.score(column.logits), column.weights)
     for budget, group in sharing.items():
-        scores = np.stack([column.rule.score(posts[:, column.index]) for column in group], axis=1)
+        scores = np.stack([column.rule.score(column.posts) for column in group], axis=1)
         limits = map(float, fit_budget(budget, scores))
         result |= dict(zip([column.name for column in group], limits, strict=True))
     return result

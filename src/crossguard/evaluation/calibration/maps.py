@@ -16,9 +16,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from crossguard.decision.calibration import Identity, Isotonic, Platt, logit, shift_prior
+from crossguard.decision.calibration import Floats, Identity, Isotonic, Platt, logit, shift_prior
 
-Floats: TypeAlias = NDArray[np.float64]
 Groups: TypeAlias = NDArray[np.int64]  # (n,), a number that posts with the same words share
 Map: TypeAlias = Identity | Platt | Isotonic
 Fit: TypeAlias = "Callable[[Floats, NDArray[np.bool_]], Map]"
@@ -40,7 +39,7 @@ def fit_temperature(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
     targets = _targets(logits, truth)
 
     def loss(log_scale: float) -> float:
-        return float(_cross_entropy(targets, Platt(scale=float(np.exp(log_scale))).apply(logits)).mean())
+        return float(log_loss(targets, Platt(scale=float(np.exp(log_scale))).apply(logits)).mean())
 
     found = minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded")
     return Platt(scale=float(np.exp(found.x)))
@@ -59,12 +58,12 @@ def fit_platt(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
     scale, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
     if scale < LEAST_SCALE:
         # A model that ranks a label backwards must not be turned around: every post gets the base rate.
-        scale, shift = LEAST_SCALE, float(logit(np.array(truth.mean())))
+        scale, shift = LEAST_SCALE, float(logit(float(truth.mean())))
     return Platt(scale=scale, shift=shift)
 
 
 def _targets(logits: Floats, truth: NDArray[np.bool_]) -> Floats:
-    carrying, others = (len(np.unique(logits[truth == answer])) for answer in (True, False))  # copies show no more
+    carrying, others = different(truth, logits)  # copies show no more
     return np.where(truth, (carrying + 1) / (carrying + 2), 1 / (others + 2))
 
 
@@ -84,20 +83,15 @@ KINDS: Mapping[str, Fit] = MappingProxyType(
 )
 
 
-def log_loss(truth: NDArray[np.bool_], probabilities: Floats) -> Floats:
+def log_loss(targets: Floats, probabilities: Floats) -> Floats:
     """Returns the log loss of each post, (n,), in nats."""
-    return _cross_entropy(truth.astype(np.float64), probabilities)
-
-
-def _cross_entropy(targets: Floats, probabilities: Floats) -> Floats:
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
     return -targets * np.log(inside) - (1 - targets) * np.log1p(-inside)
 
 
-def different(truth: NDArray[np.bool_], groups: Groups) -> tuple[int, int]:
-    """Returns how many different posts carry a label, and how many do not."""
-    carrying, others = (len(np.unique(groups[truth == answer])) for answer in (True, False))
-    return carrying, others
+def different(truth: NDArray[np.bool_], values: Groups | Floats) -> tuple[int, int]:
+    """Returns how many different values posts that carry a label have, and how many the others."""
+    return len(np.unique(values[truth])), len(np.unique(values[~truth]))
 
 
 def enough(truth: NDArray[np.bool_], groups: Groups) -> bool:
@@ -134,10 +128,10 @@ def choose(
 
 
 def _out_of_fold(fit: Fit, logits: Floats, truth: NDArray[np.bool_], folds: Sequence[NDArray[np.bool_]]) -> Floats:
-    loss = np.empty(len(truth))
+    loss, targets = np.empty(len(truth)), truth.astype(np.float64)
     for outside in folds:
         inside = ~outside
-        loss[outside] = log_loss(truth[outside], fit(logits[inside], truth[inside]).apply(logits[outside]))
+        loss[outside] = log_loss(targets[outside], fit(logits[inside], truth[inside]).apply(logits[outside]))
     return loss
 
 
@@ -148,7 +142,7 @@ def _folds(truth: NDArray[np.bool_], groups: Groups, seed: int) -> Iterator[NDAr
         yield np.isin(groups, groups[first[drawn]])
 
 
-def estimate_prevalence(probabilities: NDArray[np.float64], source: float) -> float:
+def estimate_prevalence(probabilities: Floats, source: float) -> float:
     """Finds the base rate under which the mean corrected probability equals the base rate itself.
 
     By expectation maximisation (Saerens, Latinne and Decaestecker 2002).
@@ -167,15 +161,14 @@ def estimate_prevalence(probabilities: NDArray[np.float64], source: float) -> fl
     edge = 0.5 / len(probabilities)
     prevalence = source
     for _ in range(EM_STEPS):
-        shifted = shift_prior(probabilities[:, None], np.array([source]), np.array([prevalence]))
-        updated = float(np.clip(shifted.mean(), edge, 1 - edge))
+        updated = float(np.clip(shift_prior(probabilities, source, prevalence).mean(), edge, 1 - edge))
         if abs(updated - prevalence) < EM_TOLERANCE:
             return updated
         prevalence = updated
     return prevalence
 
 
-def weights_for(truth: NDArray[np.bool_], target: float) -> NDArray[np.float64]:
+def weights_for(truth: NDArray[np.bool_], target: float) -> Floats:
     """Returns weights of posts of either kind, (n,), under which the share of positive ones is `target`; sum is n."""
     share = float(truth.mean())
     return np.where(truth, target / share, (1 - target) / (1 - share))

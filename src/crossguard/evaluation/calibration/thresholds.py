@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.decision.calibration import Floats
 from crossguard.errors import InputError
 from crossguard.evaluation.calibration.criteria import Criterion
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,12 +135,12 @@ def _point(curve: Sweep, place: int) -> float:
     return between(float(curve.below[place]), min(float(curve.scores[place]), 1.0))
 
 
-def review_limit(positive: NDArray[np.float64], miss_rate: float) -> float:
+def review_limit(positive: Floats, miss_rate: float) -> float:
     """Returns the highest limit under which a hateful post is missed with probability at most `miss_rate`."""
     return float(np.sort(positive)[_allowed(len(positive), miss_rate, "hateful")])
 
 
-def block_limit(negative: NDArray[np.float64], block_rate: float) -> float:
+def block_limit(negative: Floats, block_rate: float) -> float:
     """Returns the lowest limit above which a harmless post lies with probability at most `block_rate`.
 
     Posts must be blocked only strictly above the limit.
