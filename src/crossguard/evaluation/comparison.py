@@ -14,7 +14,7 @@ import numpy as np
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import Table, engine_for, resample
 from crossguard.evaluation.estimates import Estimate, number
-from crossguard.evaluation.metrics import Counts
+from crossguard.evaluation.metrics import Counts, Rounds
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import ANY, Sample
 from crossguard.evaluation.titles import ANY_KEYS, KEYS, best, title
@@ -139,8 +139,8 @@ def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:
         for key in keys:
             estimate = row.estimates.get(key)
             text = "" if estimate is None else str(estimate)
-            strong = estimate is not None and estimate.value is not None and estimate.value == best_of[key]
-            text = text.replace(estimate.short, f"**{estimate.short}**", 1) if strong and estimate is not None else text
+            if estimate is not None and estimate.value is not None and estimate.value == best_of[key]:
+                text = text.replace(estimate.short, f"**{estimate.short}**", 1)
             difference = row.differences.get(key)
             cells.append(f"{text}<br>{describe(difference)}" if difference is not None else text)
         cells.append("" if row.throughput is None else f"{row.throughput:,.0f}")
@@ -193,7 +193,7 @@ def _row(run: Run | Compared, first: Run | Compared, resampling: tuple[int, int]
         return replace(row, note=str(error))
 
 
-def _difference(value: float, deltas: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:
+def _difference(value: float, deltas: Rounds) -> Difference:
     if np.isnan(value):
         return Difference(Estimate.undefined("an estimate is undefined"), 1.0)
     defined = deltas[~np.isnan(deltas)]

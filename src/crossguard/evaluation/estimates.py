@@ -84,6 +84,14 @@ class Estimate:
         """The interval alone, or an empty string."""
         return "" if self.low is None or self.high is None else f"[{self.low:.3f}, {self.high:.3f}]"
 
+    @property
+    def points(self) -> str:
+        """A difference of shares in percentage points, with its interval if it has one, or `undefined`."""
+        if self.value is None:
+            return "undefined"
+        interval = "" if self.low is None or self.high is None else f" [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        return f"{100 * self.value:+.1f} points{interval}"
+
 
 def number(value: float, reason: str = "") -> Estimate:
     """Wraps a number; NaN becomes undefined for the reason given."""

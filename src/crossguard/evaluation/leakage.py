@@ -47,7 +47,7 @@ def sketch(posts: Iterable[Post]) -> list[str]:
 
     Small enough to travel with a policy, it tells later how many posts of another table are among these.
     """
-    return sorted(set(_hashes(posts)))[:SKETCH_SIZE]
+    return sorted(set(hashes(posts)))[:SKETCH_SIZE]
 
 
 def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -65,19 +65,15 @@ class Overlap:
     low: float  # lower end of its 95 % Wilson interval
 
 
-def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
-    """Estimates which share of these posts is in the set that the fingerprint was made of.
+def overlap(fingerprint: Sequence[str], hashed: Iterable[str]) -> Overlap:
+    """Estimates which share of posts, given by their hashes, is in the set that the fingerprint was made of.
 
     A full sketch holds every hash of the set up to its largest one. So of the posts with a hash in that range, which
     are a random part of all posts, it is known for each whether the set contains it.
     """
-    return _overlap(fingerprint, _hashes(posts))
-
-
-def _overlap(fingerprint: Sequence[str], hashes: Iterable[str]) -> Overlap:
     known = set(fingerprint)
     complete = len(fingerprint) < SKETCH_SIZE
-    inside = [entry for entry in hashes if complete or entry <= fingerprint[-1]] if known else []
+    inside = [entry for entry in hashed if complete or entry <= fingerprint[-1]] if known else []
     if not inside:
         return Overlap(0, 0, 0.0, 0.0)
     seen = sum(entry in known for entry in inside)
@@ -90,9 +86,9 @@ def leaks(provenance: Mapping[str, Any], posts: Sequence[Post]) -> list[str]:
     """Returns a sentence for each part of these posts that something was fitted on, by sketches under `fitted_on`."""
     told = []
     entries = provenance.get("fitted_on", ())
-    hashes = _hashes(posts) if entries else []
+    hashed = hashes(posts) if entries else []
     for entry in entries:
-        found = _overlap(entry.get("sketch", ()), hashes)
+        found = overlap(entry.get("sketch", ()), hashed)
         if found.low < NOTABLE:
             continue
         tested = "" if found.tested == len(posts) else f" ({found.seen} of the {found.tested} that can be told)"
@@ -150,7 +146,7 @@ def _image_key(post: Post) -> str:
     return ""
 
 
-def _hashes(posts: Iterable[Post]) -> list[str]:
+def hashes(posts: Iterable[Post]) -> list[str]:
     """Returns a hash of each post that can be told from others."""
     contents = (content for post in posts if (content := _content(post)))
     return [hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:12] for content in contents]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,15 +50,14 @@ class Evaluation:
         label, slash, metric = key.partition("/")
         return self.per_label.get(label, {}).get(metric) if slash else self.overall.get(key)
 
-    def averages(self, keys: Iterable[str]) -> list[str]:
+    def averages(self, keys: Sequence[str]) -> list[str]:
         """Returns the kinds of average of which one of these metrics was measured.
 
         None was where no label was annotated, but only whether a post is hateful.
         """
-        shown = tuple(keys)
-        return [kind for kind in AVERAGES if any(f"{key}_{kind}" in self.overall for key in shown)]
+        return [kind for kind in AVERAGES if any(f"{key}_{kind}" in self.overall for key in keys)]
 
-    def undefined(self, keys: Iterable[str] | None = None, name: Callable[[str], str] = str) -> list[str]:
+    def undefined(self, keys: Sequence[str] = (), name: Callable[[str], str] = str) -> list[str]:
         """Returns one line per reason why metrics of some labels have no number: `labels: reason (metrics)`."""
         why: dict[tuple[str, str], list[str]] = {}
         for label in self.labels:
@@ -138,16 +137,14 @@ def baselines(sample: Sample) -> dict[str, Sample]:
 
 def to_test_metrics(evaluation: Evaluation) -> dict[str, Any]:
     """Returns the flat `test_metrics.json`: `f1_macro`, `f1_micro`, `roc_auc_macro` and more, null where undefined."""
-    overall = dict(evaluation.overall)
-    undefined = {key: estimate.reason for key, estimate in overall.items() if estimate.value is None}
-    intervals = {key: [estimate.low, estimate.high] for key, estimate in overall.items() if estimate.interval}
-    loss = overall["log_loss_macro"].value if "log_loss_macro" in overall else None
+    overall = evaluation.overall
+    bare = values(overall)
     return {
-        **values(overall),
-        "loss": loss,
+        **bare,
+        "loss": bare.get("log_loss_macro"),
         "samples": evaluation.posts,
-        "intervals": intervals,
-        "undefined": undefined,
+        "intervals": {key: [estimate.low, estimate.high] for key, estimate in overall.items() if estimate.interval},
+        "undefined": {key: estimate.reason for key, estimate in overall.items() if estimate.value is None},
     }
 
 

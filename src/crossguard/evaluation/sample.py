@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -88,7 +89,12 @@ class Sample:
     @property
     def annotated(self) -> tuple[str, ...]:
         """Labels that at least one post has an answer for; the others cannot be measured here."""
-        return tuple(name for name, column in zip(self.labels, self.truth.T, strict=True) if not np.isnan(column).all())
+        return tuple(itertools.compress(self.labels, self._known))
+
+    @property
+    def _known(self) -> NDArray[np.bool_]:
+        """Which labels are annotated, (L,)."""
+        return np.asarray(~np.isnan(self.truth).all(axis=0))
 
     def task(self, label: str) -> LabelTask:
         """Returns one label's question; `any` is the question whether the post is hateful at all.
@@ -110,15 +116,13 @@ class Sample:
 
     def complete(self) -> NDArray[np.bool_]:
         """Returns which posts have an answer for every annotated label, (n,)."""
-        columns = [self.labels.index(name) for name in self.annotated]
-        if not columns:
-            return np.zeros(len(self), dtype=np.bool_)
-        return np.asarray(~np.isnan(self.truth[:, columns]).any(axis=1))
+        answered = ~np.isnan(self.truth[:, self._known])
+        return np.asarray(answered.all(axis=1)) & self._known.any()
 
     def correct(self) -> NDArray[np.bool_]:
         """Returns whether all annotated labels of a post are decided right, (n,); only for complete posts."""
-        columns = [self.labels.index(name) for name in self.annotated]
-        return np.asarray((self.flags[:, columns] == (self.truth[:, columns] > 0)).all(axis=1))
+        right = self.flags == (self.truth > 0)
+        return np.asarray(right[:, self._known].all(axis=1))
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sample:
         """Returns some of the posts, by index or mask."""
@@ -135,7 +139,7 @@ class Sample:
         known = np.where((self.truth > 0).any(axis=1), 1.0, np.nan)
         known[self.complete() & np.isnan(known)] = 0.0
         told = ~np.isnan(self.hateful)
-        counted = told[:, None] | np.isin(self.labels, self.annotated)
+        counted = told[:, None] | self._known
         scores, flags = np.where(counted, self.scores, 0.0).max(axis=1), (self.flags & counted).any(axis=1)
         before = None if self.before is None else np.where(counted, self.before, 0.0).max(axis=1)
         return _task(ANY, np.where(told, self.hateful, known), scores, np.asarray(flags), before)

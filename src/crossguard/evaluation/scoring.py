@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -31,7 +31,7 @@ class Scored:
     text_weight: NDArray[np.float32]
     failed: dict[str, int]  # how many posts could not be scored, by error code
     seconds: float  # time the model took, preparation included
-    languages: Mapping[str, int] = field(default_factory=dict)  # how many posts in which it does not know
+    languages: Mapping[str, int]  # how many posts in which it does not know
 
 
 def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> Scored:

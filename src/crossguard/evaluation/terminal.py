@@ -91,9 +91,7 @@ def show_run(run: Run, console: Console) -> None:
     for line in run.main.undefined():
         console.print(Text(f"undefined for {line}", style="yellow"))
     if run.variants:
-        comparison_grid({facts.name: run.main, **run.variants}, "The same posts, other inputs and baselines").show(
-            console
-        )
+        comparison_grid({facts.name: run.main, **run.variants}).show(console)
 
 
 def show_line(line: str, console: Console, style: str = "") -> None:
@@ -117,9 +115,9 @@ def labels_grid(evaluation: Evaluation, facts: Facts) -> Grid:
     return grid
 
 
-def comparison_grid(evaluations: Mapping[str, Evaluation], title: str) -> Grid:
+def comparison_grid(evaluations: Mapping[str, Evaluation]) -> Grid:
     """One row per evaluation, one column per average."""
-    grid = Grid(title, ("", *(brief(key) for key in COMPARED)))
+    grid = Grid("The same posts, other inputs and baselines", ("", *(brief(key) for key in COMPARED)))
     for name, evaluation in evaluations.items():
         grid.row(name, *(cell(evaluation.estimate(key)) for key in COMPARED))
     return grid

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from crossguard.saving import save_json, save_text, telling_of
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
-from crossguard.training.targets import HALF, Floats
+from crossguard.training.recipes import to_yaml
+from crossguard.training.targets import HALF, Floats, answers
 
 
 def write_checkpoint_files(
@@ -47,22 +47,18 @@ def write_checkpoint_files(
     never trained on. The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits
     better ones.
     """
-    from crossguard.training.recipes import to_yaml
-
     save_model(model, folder)
     save_text(folder / TOKENIZER, tokenizer)
     save_text(folder / RECIPE, to_yaml(recipe))
     names = output_names(recipe)[: len(recipe.labels)]
     columns = list(recipe.columns[recipe.label_schemes[0]])
-    targets = measured.targets[:, columns]
-    truth = np.where(np.isnan(targets), np.nan, targets >= HALF).astype(np.float64)
-    sample = Sample.build(names, truth, sigmoid(logits[:, columns].astype(np.float64)))
-    thresholds = [_best_f1(sample.task(name)) for name in names]
-    sample = replace(sample, flags=sample.scores >= np.array(thresholds))
-    save_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds) | {"untrained": list(untrained)})
+    truth, scores = answers(measured.targets[:, columns]), sigmoid(logits[:, columns].astype(np.float64))
+    sample = Sample.build(names, truth, scores)
+    limits = {name: _best_f1(sample.task(name)) for name in names}
+    config = inference_config(recipe, model, list(limits.values())) | {"untrained": list(untrained)}
+    save_json(folder / INFERENCE_CONFIG, config)
     save_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
-    report = to_report(evaluate(sample, rounds=0), dict(zip(names, thresholds, strict=True)))
-    save_json(folder / VAL_REPORT, report)
+    save_json(folder / VAL_REPORT, to_report(evaluate(Sample.build(names, truth, scores, limits), rounds=0), limits))
     save_json(folder / "val_metrics.json", measures)
     save_json(folder / PROVENANCE, provenance(trained, measured))
     with telling_of(folder / PREDICTIONS):
@@ -94,13 +90,10 @@ def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float])
 
 def provenance(trained: Examples, measured: Examples) -> dict[str, Any]:
     """Returns fingerprints of the posts of a run, by which a later evaluation notices that it knows them."""
-    return {
-        "trained_on": [{"name": name, "sketch": found} for name, found in _sketches(trained).items()],
-        "measured_on": [{"name": name, "sketch": found} for name, found in _sketches(measured).items()],
-    }
+    return {"trained_on": _sketches(trained), "measured_on": _sketches(measured)}
 
 
-def _sketches(examples: Examples) -> dict[str, list[str]]:
+def _sketches(examples: Examples) -> list[dict[str, Any]]:
     found: dict[str, list[str]] = {}
     for chunk in examples.chunks():
         posts: dict[str, list[Post]] = {}
@@ -109,7 +102,7 @@ def _sketches(examples: Examples) -> dict[str, list[str]]:
             posts.setdefault(source, []).append(Post(id_, text, image_text=words, image=image))
         for source, own in posts.items():
             found[source] = joined_sketch(found.get(source, []), sketch(own))
-    return found
+    return [{"name": name, "sketch": of_source} for name, of_source in found.items()]
 
 
 def _best_f1(task: LabelTask) -> float:

@@ -81,7 +81,7 @@ def _seconds(dtype: torch.dtype) -> float:
 
 def precision_note(recipe: Recipe, chosen: str, device: str) -> str | None:
     """Returns what to tell a person when the run computes in other numbers than the recipe says."""
-    if recipe.precision in {"auto", "fp32" if chosen == "no" else chosen}:
-        return None
     name = "fp32" if chosen == "no" else chosen
+    if recipe.precision in {"auto", name}:
+        return None
     return f"precision: {recipe.precision} needs a CUDA GPU; this run computes in {name} on {device}."

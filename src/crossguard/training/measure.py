@@ -14,7 +14,7 @@ from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
-from crossguard.training.targets import HALF, Floats
+from crossguard.training.targets import Floats, answers
 
 AVERAGES: Final = ("roc_auc_macro", "average_precision_macro", "f1_macro", "f1_micro")
 ALIASES: Final = {"roc_macro": "roc_auc_macro"}
@@ -55,16 +55,14 @@ def chosen(recipe: Recipe, measures: dict[str, float]) -> float:
 
 def output_names(recipe: Recipe) -> list[str]:
     """Returns a name for each output: the label, with its label scheme where there are several."""
-    if len(recipe.label_schemes) == 1:
-        return [*recipe.labels, *recipe.auxiliary]
-    return [f"{label_scheme}.{label}" for label_scheme in recipe.label_schemes for label in recipe.labels] + list(
-        recipe.auxiliary
-    )
+    several = len(recipe.label_schemes) > 1
+    names = [f"{scheme}.{label}" if several else label for scheme in recipe.label_schemes for label in recipe.labels]
+    return [*names, *recipe.auxiliary]
 
 
 def _measured(names: Sequence[str], targets: Floats, scores: NDArray[np.float64]) -> Evaluation | None:
     """Measures the outputs for which both answers are known, if there is one."""
-    truth = np.where(np.isnan(targets), np.nan, targets >= HALF).astype(np.float64)
+    truth = answers(targets)
     kept = [column for column, known in enumerate(truth.T) if {0.0, 1.0} <= set(known.tolist())]
     if not kept:
         return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -61,10 +59,9 @@ class Objective(nn.Module):
     def _union(self, logits: Tensor, batch: Tensors) -> Tensor:
         if not self.recipe.union_weight:
             return logits.new_zeros(())
-        blocks: Sequence[Sequence[int]] = list(self.recipe.columns.values())
         losses = [
             noisy_or(logits[:, list(block)], batch.unions[:, place]) * batch.weights[:, block[0]]
-            for place, block in enumerate(blocks)
+            for place, block in enumerate(self.recipe.columns.values())
         ]
         return self.recipe.union_weight * torch.stack(losses).sum() / logits.numel()
 

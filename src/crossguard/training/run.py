@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from crossguard.bundle import TOKENIZER
@@ -157,8 +158,6 @@ def _build(recipe: Recipe, start: Sequence[Path]) -> tuple[GatedModel, MaskingEn
 
 def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
     """Returns the recipe's model, with pretrained encoders or the weights of an earlier run."""
-    import torch
-
     torch.manual_seed(recipe.init_seed)
     config = ModelConfig(
         recipe.backend,

@@ -26,7 +26,7 @@ def targets(shares: Floats, rule: Rule) -> Floats:
         return shares
     if rule == "unanimous":
         agreed = np.isnan(shares) | (shares == 0) | (shares == 1)
-        settled = (np.nanmax(shares, axis=1, initial=0, where=~np.isnan(shares)) == 1) | agreed.all(axis=1)
+        settled = (shares == 1).any(axis=1) | agreed.all(axis=1)
         return np.where(agreed & settled[:, None], shares, np.float32(np.nan))
     bound = HALF if rule == "majority" else 0.0
     return np.where(np.isnan(shares), shares, (shares > bound).astype(np.float32))
@@ -41,10 +41,15 @@ def unions(shares: Floats, hateful: Floats, rule: Rule) -> Floats:
         rule: As above.
     """
     known = targets(shares, rule)
-    settled = ~np.isnan(known).any(axis=1)
-    some = np.nanmax(known, axis=1, initial=0, where=~np.isnan(known))
-    from_labels = np.where(settled, some, np.where(some == 1, np.float32(1), np.float32(np.nan)))
+    highest = np.nan_to_num(known).max(axis=1, initial=0)
+    settled = ~np.isnan(known).any(axis=1) | (highest == 1)
+    from_labels = np.where(settled, highest, np.float32(np.nan))
     if rule == "unanimous":
-        return from_labels.astype(np.float32)
+        return from_labels
     whole = targets(hateful[:, None], rule)[:, 0]
-    return np.where(np.isnan(whole), from_labels, whole).astype(np.float32)
+    return np.where(np.isnan(whole), from_labels, whole)
+
+
+def answers(known: Floats) -> NDArray[np.float64]:
+    """Returns targets as an evaluation has them, 1, 0 or NaN: half of the votes are a yes."""
+    return np.where(np.isnan(known), np.nan, known >= HALF)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossguard.evaluation.leakage import MOST_COMPARED, duplicate_groups, near_duplicates, overlap, sketch
+from crossguard.evaluation.leakage import MOST_COMPARED, duplicate_groups, hashes, near_duplicates, overlap, sketch
 from crossguard.likeness import Likeness
 from crossguard.records import Post
 
@@ -22,23 +22,24 @@ def posts(count: int, start: int = 0) -> list[Post]:
 def test_a_sketch_tells_how_many_of_its_posts_are_in_a_table() -> None:
     fingerprint = sketch(posts(2000))
     assert len(fingerprint) == 256
-    assert overlap(fingerprint, posts(2000)).share == 1.0
-    assert overlap(fingerprint, posts(1000, start=5000)).share == 0.0
-    assert overlap([], posts(1)).share == 0.0
+    assert overlap(fingerprint, hashes(posts(2000))).share == 1.0
+    assert overlap(fingerprint, hashes(posts(1000, start=5000))).share == 0.0
+    assert overlap([], hashes(posts(1))).share == 0.0
 
 
 def test_the_share_is_that_of_the_evaluated_posts() -> None:
     fingerprint = sketch(posts(2000))
-    assert overlap(fingerprint, posts(160)).share == 1.0, "8 % of the set, and every evaluated post"
-    half = overlap(fingerprint, [*posts(1000), *posts(1000, start=5000)])
+    assert overlap(fingerprint, hashes(posts(160))).share == 1.0, "8 % of the set, and every evaluated post"
+    half = overlap(fingerprint, hashes([*posts(1000), *posts(1000, start=5000)]))
     assert abs(half.share - 0.5) < 0.1
     assert half.low < 0.5
-    small = overlap(sketch(posts(50)), posts(200))
+    small = overlap(sketch(posts(50)), hashes(posts(200)))
     assert (small.tested, small.seen, small.low) == (200, 50, 0.25)
 
 
 def test_ids_do_not_hide_a_post_that_was_seen() -> None:
-    assert overlap(sketch([Post("a", "Same words")]), [Post("b", "same WORDS! https://t.co/x @you")]).share == 1.0
+    again = Post("b", "same WORDS! https://t.co/x @you")
+    assert overlap(sketch([Post("a", "Same words")]), hashes([again])).share == 1.0
 
 
 def test_small_changes_stay_duplicates_and_other_texts_do_not() -> None:
@@ -90,10 +91,11 @@ def test_posts_without_letters_are_known_by_their_image_or_signs_and_never_by_th
         (tmp_path / name).write_bytes(content)
     first, second, copy = (Post("line-2", image=tmp_path / f"{name}.png") for name in "abc")
     missing = Post("line-2", image="https://a.example/x.png")
-    assert overlap(sketch([first]), [second, missing]).share == 0
-    assert overlap(sketch([first]), [replace(copy, id="9"), second]).share == 0.5
-    assert overlap(sketch([replace(first, image=b"one")]), [first]).share == 1
-    assert overlap(sketch([Post("1", "\U0001f600")]), [Post("1", "\U0001f622"), Post("2", "\U0001f600")]).share == 0.5
+    assert overlap(sketch([first]), hashes([second, missing])).share == 0
+    assert overlap(sketch([first]), hashes([replace(copy, id="9"), second])).share == 0.5
+    assert overlap(sketch([replace(first, image=b"one")]), hashes([first])).share == 1
+    signs = [Post("1", "\U0001f622"), Post("2", "\U0001f600")]
+    assert overlap(sketch([Post("1", "\U0001f600")]), hashes(signs)).share == 0.5
     assert len(set(duplicate_groups([first, second, copy, missing, missing]))) == 4
 
 

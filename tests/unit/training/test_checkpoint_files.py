@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import pyarrow as pa
 
-from crossguard.evaluation.leakage import overlap
+from crossguard.evaluation.leakage import hashes, overlap
 from crossguard.evaluation.score_tables import unpack_texts
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
@@ -98,4 +98,4 @@ def test_posts_without_words_are_known_again_by_their_images(tmp_path: Path) -> 
     trained = replace(examples(3), posts=posts)
     (entry,) = provenance(trained, trained)["trained_on"]
     copies = [Post("", image=(tmp_path / f"{number}.png").read_bytes()) for number in range(3)]
-    assert overlap(entry["sketch"], [*copies, Post("", image=b"another")]).seen == 3
+    assert overlap(entry["sketch"], hashes([*copies, Post("", image=b"another")])).seen == 3

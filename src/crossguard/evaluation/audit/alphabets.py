@@ -20,9 +20,7 @@ def twins(letters: str, signs: str) -> Table:
 
 def _block(upper: int, lower: int) -> Table:
     """The letters of a Unicode block that runs from A to Z and from a to z."""
-    return str.maketrans(
-        UPPER + LOWER, "".join(chr(upper + i) for i in range(26)) + "".join(chr(lower + i) for i in range(26))
-    )
+    return str.maketrans(UPPER + LOWER, "".join(map(chr, (*range(upper, upper + 26), *range(lower, lower + 26)))))
 
 
 FULLWIDTH = _block(0xFF21, 0xFF41)

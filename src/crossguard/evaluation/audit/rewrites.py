@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from random import Random
@@ -153,5 +154,4 @@ def words(count: int, random: Random) -> str:
 
 
 def story(count: int) -> str:
-    words = _HARMLESS_STORY.split()
-    return " ".join(words[place % len(words)] for place in range(count))
+    return " ".join(itertools.islice(itertools.cycle(_HARMLESS_STORY.split()), count))

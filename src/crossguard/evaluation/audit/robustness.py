@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
-from crossguard.evaluation.bootstrap import draw
+from crossguard.evaluation.bootstrap import resample
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.sample import ANY
 from crossguard.moderator import Moderator
@@ -95,7 +95,7 @@ def summarise(
 ) -> Robustness:
     """Builds the result."""
     found, harmless = truth & plain, ~truth
-    flags = np.stack([disguised[name] for name in disguised], axis=1)
+    flags = np.stack(list(disguised.values()), axis=1)
     kept, wrong = flags[found], flags[harmless]
     before = plain[harmless]
     ways = {
@@ -153,6 +153,7 @@ def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Estimate:
     if not table.size:
         return Estimate.undefined(reason)
     per_post = table.mean(axis=1)
-    rounds = [counts @ per_post / len(per_post) for counts in draw(len(per_post), test.rounds, test.seed)]
+    posts = len(per_post)
+    drawn = resample(lambda counts: {"mean": counts @ per_post / posts}, posts, test.rounds, test.seed)
     estimate = Estimate(float(per_post.mean()))
-    return estimate.with_rounds(np.concatenate(rounds)) if rounds else estimate
+    return estimate.with_rounds(drawn["mean"]) if drawn else estimate

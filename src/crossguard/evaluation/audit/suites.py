@@ -62,13 +62,8 @@ class SuiteResult:
             "name": self.name,
             "any": plain(self.evaluation.per_label[ANY]),
             "functions": {
-                name: {
-                    "hateful": self.hateful[name],
-                    "accuracy": cell.accuracy,
-                    "right": cell.right,
-                    "cases": cell.cases,
-                }
-                for name, cell in self.functions.items()
+                name: {"hateful": self.hateful[name], "accuracy": c.accuracy, "right": c.right, "cases": c.cases}
+                for name, c in self.functions.items()
             },
             "targets": {name: {"accuracy": c.accuracy, "cases": c.cases} for name, c in self.targets.items()},
             "cells": [

@@ -104,16 +104,11 @@ def evasion_grid(result: Robustness) -> Grid:
 
 def evasion_summary(result: Robustness) -> list[str]:
     """The averages over all ways, one per line."""
-    change = result.harmless_change
-    points = "undefined" if change.value is None else f"{100 * change.value:+.1f} points"
-    interval = (
-        "" if change.low is None or change.high is None else f" [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
-    )
     return [
         f"still found, mean over {len(result.ways)} ways: {result.mean}",
         f"still found, worst tenth of the ways: {result.worst_tenth}",
         f"still found, ways held out from training: {result.held_out}",
-        f"harmless posts flagged, mean change: {points}{interval}",
+        f"harmless posts flagged, mean change: {result.harmless_change.points}",
     ]
 
 
