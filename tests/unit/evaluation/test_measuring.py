@@ -8,7 +8,7 @@ import pytest
 
 from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
 from crossguard.errors import InputError
-from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.annotated import Annotated, read_annotated
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.comparison import paired_differences
 from crossguard.evaluation.leakage import sketch
@@ -22,8 +22,7 @@ from crossguard.records import Post
 FEW = EvaluationRequest(rounds=20)
 
 
-def test_figures_are_those_of_the_moderators_own_decisions(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_figures_are_those_of_the_moderators_own_decisions(tiny: Moderator, annotated: Annotated) -> None:
     run, scored = measure_model(tiny, annotated, FEW)
     for row, decision in enumerate(tiny.score(annotated.posts)):
         assert decision.ok
@@ -33,8 +32,7 @@ def test_figures_are_those_of_the_moderators_own_decisions(tiny: Moderator, anno
     assert scored.seconds > 0
 
 
-def test_flags_follow_the_thresholds_of_each_kind_of_input(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_flags_follow_the_thresholds_of_each_kind_of_input(tiny: Moderator, annotated: Annotated) -> None:
     bands = {
         "both": {"racist": {"threshold": 0.0, "review": None}},
         "image": {"sexist": {"threshold": 0.9, "block": None}},
@@ -49,16 +47,16 @@ def test_flags_follow_the_thresholds_of_each_kind_of_input(tiny: Moderator, anno
     assert "posts with an image have others" in run.facts.thresholds_from
 
 
-def test_each_modality_alone_is_measured_on_the_posts_that_have_both(tiny: Moderator, annotated_posts: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+def test_each_modality_alone_is_measured_on_the_posts_that_have_both(tiny: Moderator, annotated: Annotated) -> None:
+    run, _ = measure_model(tiny, annotated, FEW)
     views = [name for name in run.variants if "with text and image" in name]
     assert [name.split(",")[0] for name in views] == ["fused", "text-only", "image-only"]
     assert {run.variants[name].posts for name in views} == {60}
     assert len({run.variants[name].overall["roc_auc_micro"].value for name in views}) == 3
 
 
-def test_baselines_know_nothing(tiny: Moderator, annotated_posts: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+def test_baselines_know_nothing(tiny: Moderator, annotated: Annotated) -> None:
+    run, _ = measure_model(tiny, annotated, FEW)
     every = run.variants["baseline all-positive"]
     assert every.overall["recall_macro"].value == 1.0
     assert every.overall["roc_auc_macro"].value == 0.5
@@ -66,8 +64,7 @@ def test_baselines_know_nothing(tiny: Moderator, annotated_posts: Path) -> None:
     assert run.variants["baseline prior"].per_label["racist"]["precision"].reason == "nothing was flagged"
 
 
-def test_evaluating_where_the_thresholds_were_fitted_cannot_be_missed(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_evaluating_where_the_thresholds_were_fitted_cannot_be_missed(tiny: Moderator, annotated: Annotated) -> None:
     provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
     fitted = tiny.with_policy(tiny.policy.model_copy(update={"provenance": provenance}))
     run, _ = measure_model(fitted, annotated, FEW)
@@ -77,8 +74,8 @@ def test_evaluating_where_the_thresholds_were_fitted_cannot_be_missed(tiny: Mode
     assert crossed.facts.thresholds == {"otherhate": 0.5}, "each fold has its own for the others"
 
 
-def test_thresholds_written_by_hand_are_not_said_to_be_fitted(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+def test_thresholds_written_by_hand_are_not_said_to_be_fitted(annotated: Annotated) -> None:
+    annotated = annotated.take(np.arange(4))
     compact = Moderator.load("compact")
     policies = compact.bundle.manifest.policies
     own = PolicyFile(name="mine", version="1", labels={"sexist": LabelOverride(threshold=0.5)})
@@ -89,8 +86,8 @@ def test_thresholds_written_by_hand_are_not_said_to_be_fitted(annotated_posts: P
     assert run.facts.thresholds_from.startswith("fitted on ")
 
 
-def test_a_policy_without_named_data_is_quoted(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+def test_a_policy_without_named_data_is_quoted(annotated: Annotated) -> None:
+    annotated = annotated.take(np.arange(4))
     compact = Moderator.load("compact")
     unnamed = compact.bundle.manifest.policies["benchmark"].model_copy(update={"name": "older"})
     run, _ = measure_model(compact.with_policy(unnamed), annotated, replace(FEW, rounds=0))
@@ -98,16 +95,14 @@ def test_a_policy_without_named_data_is_quoted(annotated_posts: Path) -> None:
     assert "on 5023 posts that the model was not trained on" in run.facts.thresholds_from
 
 
-def test_a_clean_split_is_not_warned_about_for_one_common_phrase(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_clean_split_is_not_warned_about_for_one_common_phrase(annotated: Annotated) -> None:
     others = [Post(str(number), f"something else {number}") for number in range(5000)]
     for shared, warned in ((0, False), (1, False), (len(annotated), True)):
         entry = {"name": "train", "sketch": sketch([*others, *annotated.posts[:shared]])}
         assert bool(leak_warnings({"fitted_on": [entry]}, annotated)) == warned, shared
 
 
-def test_training_posts_are_left_out_in_a_variant(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_training_posts_are_left_out_in_a_variant(tiny: Moderator, annotated: Annotated) -> None:
     run, _ = measure_model(tiny, annotated, replace(FEW, training=annotated.posts[:30]))
     name = next(name for name in run.variants if name.startswith("without"))
     left = run.variants[name].posts
@@ -115,8 +110,7 @@ def test_training_posts_are_left_out_in_a_variant(tiny: Moderator, annotated_pos
     assert f"without {120 - left} near-duplicates" in name
 
 
-def test_posts_that_cannot_be_scored_are_told(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_posts_that_cannot_be_scored_are_told(tiny: Moderator, annotated: Annotated) -> None:
     broken = replace(annotated, posts=(Post("p0", image="gone.png"), *annotated.posts[1:]))
     run, _ = measure_model(tiny, broken, FEW)
     assert run.main.posts == 119
@@ -133,8 +127,7 @@ def test_what_posts_were_measured_without_is_told(tiny: Moderator, tmp_path: Pat
     assert told == ["column 'title' is not scored", "column 'images' is not read"]
 
 
-def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated: Annotated) -> None:
     run, scored = measure_model(tiny, annotated, FEW)
     given = GivenScores(
         scored.sample.scores, scored.sample.flags, run.facts.thresholds, "the decisions", ("tiny", "1", "mine", "2")
@@ -146,8 +139,7 @@ def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annota
     assert again.throughput is None
 
 
-def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, annotated: Annotated) -> None:
     _, scored = measure_model(tiny, annotated, FEW)
     scores = scored.sample.scores.copy()
     scores[0] = np.nan
@@ -156,8 +148,7 @@ def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, 
     assert "Left out of the metrics: 1 post that could not be scored (1 post_empty)." in run.warnings
 
 
-def test_posts_that_need_no_score_are_left_out_and_told(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_posts_that_need_no_score_are_left_out_and_told(annotated: Annotated) -> None:
     scores = np.full(annotated.truth.shape, 0.5)
     scores[:2] = np.nan
     run = measure_scores(GivenScores(scores, scores > 0, {}, "", absent=2), annotated, FEW)
@@ -167,8 +158,7 @@ def test_posts_that_need_no_score_are_left_out_and_told(annotated_posts: Path) -
     )
 
 
-def test_weights_that_are_not_used_are_told_of_given_scores(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_weights_that_are_not_used_are_told_of_given_scores(annotated: Annotated) -> None:
     weighted = replace(annotated, columns={"weight": ("1", "2") * (len(annotated) // 2)}, unread=("not told here",))
     scores = np.full(annotated.truth.shape, 0.5)
     run = measure_scores(GivenScores(scores, scores > 0, {}, ""), weighted, FEW)
@@ -177,8 +167,7 @@ def test_weights_that_are_not_used_are_told_of_given_scores(annotated_posts: Pat
     assert "not told here" not in told
 
 
-def test_a_cross_fit_leaves_the_ranking_of_posts_alone(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_cross_fit_leaves_the_ranking_of_posts_alone(tiny: Moderator, annotated: Annotated, tmp_path: Path) -> None:
     plain, _ = measure_model(tiny, annotated, FEW)
     crossed, _ = measure_model(tiny, annotated, replace(FEW, cross_fit=Plan(kinds=("platt",))))
     assert crossed.main.overall["brier_macro"] != plain.main.overall["brier_macro"]
@@ -194,8 +183,7 @@ def test_a_cross_fit_leaves_the_ranking_of_posts_alone(tiny: Moderator, annotate
         assert one == other, view
 
 
-def test_too_few_different_posts_cannot_be_cross_fitted(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_too_few_different_posts_cannot_be_cross_fitted(tiny: Moderator, annotated: Annotated) -> None:
     same = tuple(replace(post, text="again", image_text="") for post in annotated.posts)
     with pytest.raises(InputError, match="--cross-fit needs a label that 10 posts carry"):
         measure_model(tiny, replace(annotated, posts=same), replace(FEW, cross_fit=Plan()))

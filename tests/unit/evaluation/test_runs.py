@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from crossguard.errors import InputError
-from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-from crossguard.evaluation.runs import RUN, SCHEMA, read_run, write_run
-from crossguard.labels import HATE
+from crossguard.evaluation.runs import RUN, SCHEMA, Run, read_run, write_run
 from crossguard.moderator import Moderator
 
-FEW = EvaluationRequest(rounds=20)
+
+@pytest.fixture
+def run(tiny: Moderator, annotated: Annotated) -> Run:
+    return measure_model(tiny, annotated, EvaluationRequest(rounds=20))[0]
 
 
-def test_a_run_survives_its_folder(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+def test_a_run_survives_its_folder(run: Run, tmp_path: Path) -> None:
     write_run(run, tmp_path / "run")
     back = read_run(tmp_path / "run")
     assert back.main == run.main
@@ -28,8 +29,7 @@ def test_a_run_survives_its_folder(tiny: Moderator, annotated_posts: Path, tmp_p
     np.testing.assert_array_equal(back.sample.scores, run.sample.scores)
 
 
-def test_the_reference_names_are_in_the_files(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+def test_the_reference_names_are_in_the_files(run: Run, tmp_path: Path) -> None:
     write_run(run, tmp_path)
     flat = json.loads((tmp_path / "test_metrics.json").read_text(encoding="utf-8"))
     assert {"f1_macro", "f1_micro", "roc_auc_macro", "loss", "samples_per_second"} <= set(flat)
@@ -39,13 +39,10 @@ def test_the_reference_names_are_in_the_files(tiny: Moderator, annotated_posts: 
     assert report["macro avg"]["f1-score"] == flat["f1_macro"]
 
 
-def test_an_evaluation_leaves_the_files_of_a_training_run_alone(
-    tiny: Moderator, annotated_posts: Path, tmp_path: Path
-) -> None:
+def test_an_evaluation_leaves_the_files_of_a_training_run_alone(run: Run, tmp_path: Path) -> None:
     trained = "predictions.npz val_report.json val_metrics.json provenance.json recipe.yaml config.json log.jsonl"
     for name in trained.split():
         (tmp_path / name).write_text("of the training", encoding="utf-8")
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
     write_run(run, tmp_path)
     assert all((tmp_path / name).read_text(encoding="utf-8") == "of the training" for name in trained.split())
     assert read_run(tmp_path).main == run.main
@@ -56,8 +53,7 @@ def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-def test_ids_take_no_more_memory_than_their_letters(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+def test_ids_take_no_more_memory_than_their_letters(run: Run, tmp_path: Path) -> None:
     ids = ("é" * 1000, *run.sample.ids[1:])
     write_run(replace(run, sample=replace(run.sample, ids=ids)), tmp_path)
     with np.load(tmp_path / "scores.npz") as stored:
@@ -68,8 +64,7 @@ def test_ids_take_no_more_memory_than_their_letters(tiny: Moderator, annotated_p
     assert read_run(tmp_path).sample.ids == ids, "as earlier versions wrote them"
 
 
-def test_a_run_of_another_schema_is_refused(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+def test_a_run_of_another_schema_is_refused(run: Run, tmp_path: Path) -> None:
     write_run(run, tmp_path)
     stored = json.loads((tmp_path / RUN).read_text(encoding="utf-8"))
     (tmp_path / RUN).write_text(json.dumps(stored | {"schema": SCHEMA + 1}), encoding="utf-8")
@@ -78,10 +73,7 @@ def test_a_run_of_another_schema_is_refused(tiny: Moderator, annotated_posts: Pa
 
 
 @pytest.mark.parametrize("part", [0, 0.5])
-def test_scores_that_were_not_written_whole_are_no_run(
-    tiny: Moderator, annotated_posts: Path, tmp_path: Path, part: float
-) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+def test_scores_that_were_not_written_whole_are_no_run(run: Run, tmp_path: Path, part: float) -> None:
     write_run(run, tmp_path)
     scores = tmp_path / "scores.npz"
     scores.write_bytes(scores.read_bytes()[: int(part * scores.stat().st_size)])
@@ -92,10 +84,7 @@ def test_scores_that_were_not_written_whole_are_no_run(
 @pytest.mark.parametrize(
     "damaged", [[], {"schema": SCHEMA}, {"schema": SCHEMA, "variants": {}, "facts": {"nothing": 1}}]
 )
-def test_metrics_that_are_not_those_of_a_run_are_told(
-    tiny: Moderator, annotated_posts: Path, tmp_path: Path, damaged: object
-) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+def test_metrics_that_are_not_those_of_a_run_are_told(run: Run, tmp_path: Path, damaged: object) -> None:
     write_run(run, tmp_path)
     (tmp_path / RUN).write_text(json.dumps(damaged), encoding="utf-8")
     with pytest.raises(InputError, match="holds no evaluation run"):

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.annotated import Annotated, read_annotated
 from crossguard.evaluation.scoring import has_both, in_other_languages, score
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
 
-def test_a_view_takes_one_modality_away(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_view_takes_one_modality_away(tiny: Moderator, annotated: Annotated) -> None:
     both = annotated.take(has_both(score(tiny, annotated)))
     words, images = score(tiny, both, "text-only"), score(tiny, both, "image-only")
     assert (words.text_weight == 1).all()
@@ -21,8 +20,9 @@ def test_a_view_takes_one_modality_away(tiny: Moderator, annotated_posts: Path) 
     np.testing.assert_allclose(words.sample.scores, [list(found.scores.values()) for found in without_image], atol=1e-5)
 
 
-def test_only_posts_with_words_and_an_image_tell_the_modalities_apart(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_only_posts_with_words_and_an_image_tell_the_modalities_apart(
+    tiny: Moderator, annotated_posts: Path, annotated: Annotated
+) -> None:
     with_image = [post.image is not None for post in annotated.posts]
     assert has_both(score(tiny, annotated)).tolist() == with_image
     assert not has_both(score(tiny, read_annotated(annotated_posts, HATE.names, images=False))).any()
@@ -44,5 +44,5 @@ def test_posts_in_languages_that_the_model_does_not_know_are_told(tmp_path: Path
     ]
 
 
-def test_nothing_is_told_of_posts_in_the_languages_of_the_model(tiny: Moderator, annotated_posts: Path) -> None:
-    assert in_other_languages(score(tiny, read_annotated(annotated_posts, HATE.names))) == []
+def test_nothing_is_told_of_posts_in_the_languages_of_the_model(tiny: Moderator, annotated: Annotated) -> None:
+    assert in_other_languages(score(tiny, annotated)) == []

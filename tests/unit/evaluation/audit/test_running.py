@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crossguard.errors import InputError
-from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.annotated import Annotated, read_annotated
 from crossguard.evaluation.audit.robustness import EvasionTest
 from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
 from crossguard.evaluation.audit.suites import read_phrases, read_suite
@@ -18,8 +18,7 @@ from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
 
-def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_groups_come_from_columns_of_names_and_of_shares(annotated: Annotated) -> None:
     names = column_groups(annotated, ["group"])
     assert set(names) == {"x", "y"}
     assert names["x"].tolist()[:3] == [value == "x" for value in annotated.columns["group"][:3]]
@@ -33,21 +32,19 @@ def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) 
 
 
 @pytest.mark.parametrize("words", [("yes", "no"), ("True", "False"), (True, False), ("1", "0"), (1, 0)])
-def test_columns_of_yes_and_no_are_one_group_each(annotated_posts: Path, words: tuple[object, object]) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+def test_columns_of_yes_and_no_are_one_group_each(annotated: Annotated, words: tuple[object, object]) -> None:
     yes, no = words
     columns = {"black": (yes, no, no, ""), "muslim": (no, no, yes, yes)}
-    found = column_groups(replace(annotated, columns=columns), list(columns))
+    found = column_groups(replace(annotated.take(np.arange(4)), columns=columns), list(columns))
     assert {name: rows.tolist() for name, rows in found.items()} == {
         "black": [True, False, False, False],
         "muslim": [False, False, True, True],
     }
 
 
-def test_two_columns_may_hold_the_same_names(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(2))
+def test_two_columns_may_hold_the_same_names(annotated: Annotated) -> None:
     columns = {"race": ("A", "other"), "faith": ("other", "B")}
-    found = column_groups(replace(annotated, columns=columns), list(columns))
+    found = column_groups(replace(annotated.take(np.arange(2)), columns=columns), list(columns))
     assert {name: rows.tolist() for name, rows in found.items()} == {
         "race=A": [True, False],
         "race=other": [False, True],
@@ -56,10 +53,9 @@ def test_two_columns_may_hold_the_same_names(annotated_posts: Path) -> None:
     }
 
 
-def test_lists_name_several_groups_and_unknown_ones_none(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+def test_lists_name_several_groups_and_unknown_ones_none(annotated: Annotated) -> None:
     columns: dict[str, tuple[object, ...]] = {"target": (["women", "gay"], "women ", "N/A", [])}
-    found = column_groups(replace(annotated, columns=columns), ["target"])
+    found = column_groups(replace(annotated.take(np.arange(4)), columns=columns), ["target"])
     assert {name: rows.tolist() for name, rows in found.items()} == {
         "women": [True, True, False, False],
         "gay": [True, False, False, False],
@@ -73,8 +69,7 @@ def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) ->
     assert json.loads(json.dumps(plain(found)))["groups"] == {}
 
 
-def test_a_label_is_audited_in_groups_and_swaps(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_label_is_audited_in_groups_and_swaps(tiny: Moderator, annotated: Annotated) -> None:
     posts = tuple(replace(post, text=f"women {post.text}") for post in annotated.posts)
     found = audit(tiny, AuditRequest(replace(annotated, posts=posts), question="sexist", swaps=5, rounds=0))
     assert [result.question for result in found.counterfactuals] == ["sexist", "sexist"]
@@ -82,11 +77,10 @@ def test_a_label_is_audited_in_groups_and_swaps(tiny: Moderator, annotated_posts
 
 
 def test_posts_without_answers_to_the_question_are_refused_before_they_are_scored(
-    tiny: Moderator, annotated_posts: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Moderator, annotated: Annotated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for method in ("logits", "score"):
         monkeypatch.setattr(Moderator, method, None)
-    annotated = read_annotated(annotated_posts, HATE.names)
     told = r"posts\.jsonl' has no answers for 'otherhate'\. It has: racist, sexist, homophobe, religion, any\.$"
     with pytest.raises(InputError, match=told):
         audit(tiny, AuditRequest(annotated, question="otherhate"))
@@ -97,8 +91,7 @@ def test_posts_without_answers_to_the_question_are_refused_before_they_are_score
         audit(tiny, AuditRequest(replace(hateful_alone, hateful=annotated.hateful)))
 
 
-def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator, annotated: Annotated) -> None:
     provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
     fitted = tiny.with_policy(tiny.policy.model_copy(update={"provenance": provenance}))
     (told,) = (each for each in audit(fitted, AuditRequest(annotated)).warnings if "FITTED ON THESE POSTS" in each)
@@ -108,16 +101,16 @@ def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator,
 
 @pytest.mark.parametrize(("swaps", "told"), [(0, ()), (1, ("posts.jsonl: no post names exactly one group once.",))])
 def test_sentences_to_swap_are_missed_only_where_they_were_asked_for(
-    tiny: Moderator, annotated_posts: Path, swaps: int, told: tuple[str, ...]
+    tiny: Moderator, annotated: Annotated, swaps: int, told: tuple[str, ...]
 ) -> None:
-    posts = read_annotated(annotated_posts, HATE.names)
-    posts = replace(posts, columns={"race": ("A", "B") * (len(posts) // 2) + ("A",) * (len(posts) % 2)})
+    races = ("A", "B") * (len(annotated) // 2) + ("A",) * (len(annotated) % 2)
+    posts = replace(annotated, columns={"race": races})
     found = audit(tiny, AuditRequest(posts=posts, group_columns=("race",), swaps=swaps, rounds=0))
     assert [note for note in found.warnings if "names" in note] == list(told)
 
 
-def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
-    found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
+def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated: Annotated) -> None:
+    found = audit(tiny, AuditRequest(posts=annotated, rounds=0))
     assert found.warnings == ("posts.jsonl: no post names a group.",)
 
 

@@ -11,7 +11,7 @@ import pytest
 from crossguard.bundle import PROVENANCE
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError
-from crossguard.evaluation.annotated import read_annotated, read_posts
+from crossguard.evaluation.annotated import Annotated, read_annotated, read_posts
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.calibration.policy import calibrate, write_policy
@@ -23,8 +23,7 @@ from crossguard.moderator import Moderator
 PLAN = Plan(kinds=("platt",), criteria={"sexist": Criterion("recall", 0.9)})
 
 
-def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated: Annotated, tmp_path: Path) -> None:
     found = calibrate(tiny, annotated, replace(PLAN, miss_rate=0.2, block_rate=0.05), name="mine", rounds=0)
     write_policy(found.file, tmp_path / "mine.yaml")
     moderator = tiny.with_policy(tmp_path / "mine.yaml")
@@ -37,17 +36,15 @@ def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_po
     assert again.main.per_label["sexist"]["recall"].value >= 0.9
 
 
-def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated: Annotated, tmp_path: Path) -> None:
     write_policy(calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file, tmp_path / "mine.yaml")
     again, _ = measure_model(tiny.with_policy(tmp_path / "mine.yaml"), annotated, EvaluationRequest(rounds=0))
     assert again.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'posts.jsonl'")
 
 
 def test_a_fit_to_posts_that_the_model_learned_from_is_told(
-    tiny_model: Path, annotated_posts: Path, tmp_path: Path
+    tiny_model: Path, annotated: Annotated, tmp_path: Path
 ) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
     shutil.copytree(tiny_model, tmp_path / "own")
     entry = {"name": "mine", "what": "the model's weights", "sketch": sketch(annotated.posts)}
     (tmp_path / "own" / PROVENANCE).write_text(json.dumps({"model": {"fitted_on": [entry]}}))
@@ -64,21 +61,21 @@ def test_posts_that_are_only_said_to_be_hateful_fit_no_policy(tiny: Moderator, t
         calibrate(tiny, read_annotated(table, HATE.names), PLAN, name="mine", rounds=0)
 
 
-def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated_posts: Path) -> None:
-    found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
+def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated: Annotated) -> None:
+    found = calibrate(tiny, annotated, PLAN, name="mine", rounds=0)
     assert "otherhate" not in found.file.labels
     assert any("otherhate: the rule of 'default' stays" in note for note in found.notes)
 
 
 def test_what_a_policy_file_says_beside_the_fitted_labels_stays(
-    tiny: Moderator, annotated_posts: Path, tmp_path: Path
+    tiny: Moderator, annotated: Annotated, tmp_path: Path
 ) -> None:
     (tmp_path / "base.yaml").write_text(
         '{name: base, version: "1", labels: {otherhate: {threshold: 0.9}}, feed_prevalence: {racist: 0.25},\n'
         "inputs: {both: {otherhate: {threshold: 0.8}}}}"
     )
     base = tiny.with_policy(tmp_path / "base.yaml")
-    found = calibrate(base, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
+    found = calibrate(base, annotated, PLAN, name="mine", rounds=0)
     write_policy(found.file, tmp_path / "mine.yaml")
     made = tiny.with_policy(tmp_path / "mine.yaml").policy
     assert made.base == "default", "a policy file starts from a policy of the bundle"
@@ -87,27 +84,26 @@ def test_what_a_policy_file_says_beside_the_fitted_labels_stays(
     assert made.labels["racist"].threshold == found.fitted.rules["racist"].threshold
 
 
-def test_bands_of_the_base_for_images_do_not_outlive_a_fit(tiny: Moderator, annotated_posts: Path) -> None:
+def test_bands_of_the_base_for_images_do_not_outlive_a_fit(tiny: Moderator, annotated: Annotated) -> None:
     bands = {
         "both": {"racist": {"threshold": 0.9}, "otherhate": {"threshold": 0.9}},
         "image": {"racist": {"review": 0.1}},
     }
     base = tiny.with_policy(Policy(**(tiny.policy.model_dump() | {"inputs": bands})))
-    found = calibrate(base, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
+    found = calibrate(base, annotated, PLAN, name="mine", rounds=0)
     assert found.file.inputs is not None
     assert {kind: list(rules) for kind, rules in found.file.inputs.items()} == {"both": ["otherhate"]}
 
 
-def test_nothing_to_fit_is_an_error(tiny: Moderator, annotated_posts: Path) -> None:
-    few = read_annotated(annotated_posts, HATE.names).take(np.arange(5))
+def test_nothing_to_fit_is_an_error(tiny: Moderator, annotated: Annotated) -> None:
+    few = annotated.take(np.arange(5))
     truth = few.truth[:, HATE.names.index("racist")] > 0
     counts = f"racist {truth.sum()} and {(~truth).sum()}, "
     with pytest.raises(InputError, match=f"No label has 10 posts .* nothing can be fitted: .*{counts}"):
         calibrate(tiny, few, PLAN, name="mine", rounds=0)
 
 
-def test_precision_in_a_feed_follows_from_recall_and_false_alarms(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_precision_in_a_feed_follows_from_recall_and_false_alarms(tiny: Moderator, annotated: Annotated) -> None:
     rare = calibrate(tiny, annotated, replace(PLAN, prevalence={"racist": 0.001}), name="mine", rounds=0)
     here, feed = rare.cross_validated.per_label["racist"]["precision"].value, rare.feed["racist"]
     precision, recall, f1 = (feed[key].value for key in ("precision", "recall", "f1"))
@@ -118,15 +114,13 @@ def test_precision_in_a_feed_follows_from_recall_and_false_alarms(tiny: Moderato
     assert f1 == pytest.approx(2 * precision * recall / (precision + recall)), "one row, one prevalence"
 
 
-def test_a_feed_sets_prevalences(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_feed_sets_prevalences(tiny: Moderator, annotated_posts: Path, annotated: Annotated) -> None:
     feed = [post for index, post in enumerate(read_posts(annotated_posts)) if index % 3]
     found = calibrate(tiny, annotated, PLAN, name="mine", feed=feed, rounds=0)
     assert all(rule.prevalence is not None for rule in found.fitted.rules.values())
 
 
-def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated: Annotated) -> None:
     blocking = [name for name in HATE.names if tiny.policy.labels[name].block is not None and name != "otherhate"]
     lost = f"'default' blocks posts for {', '.join(blocking)}; the new policy sends them to review"
     assert any(note.startswith(lost) for note in calibrate(tiny, annotated, PLAN, name="mine", rounds=0).notes)
@@ -134,8 +128,7 @@ def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated_posts: Pa
     assert not any("blocks posts" in note for note in fitted.notes)
 
 
-def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated: Annotated) -> None:
     gone = tuple(replace(post, image="gone.png", text="") if n < 3 else post for n, post in enumerate(annotated.posts))
     feed = [*annotated.posts[:40], replace(annotated.posts[0], image="gone.png")]
     plan = replace(PLAN, criterion=Criterion.parse("review-budget=5%"))
@@ -144,15 +137,14 @@ def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated_post
     assert any(": 1 post of the feed that could not be scored" in note for note in found.notes)
 
 
-def test_what_was_asked_for_a_label_that_cannot_be_fitted_is_told(tiny: Moderator, annotated_posts: Path) -> None:
+def test_what_was_asked_for_a_label_that_cannot_be_fitted_is_told(tiny: Moderator, annotated: Annotated) -> None:
     plan = replace(PLAN, prevalence={"otherhate": 0.01}, criteria={"otherhate": Criterion("recall", 0.9)})
-    found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), plan, name="mine", rounds=0)
+    found = calibrate(tiny, annotated, plan, name="mine", rounds=0)
     assert "What was asked for otherhate (criterion, prevalence) is not in the policy." in found.notes
     assert found.file.provenance["criteria"] == {"*": "f1"}
 
 
-def test_a_label_that_one_repeated_text_carries_keeps_its_rule(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_a_label_that_one_repeated_text_carries_keeps_its_rule(tiny: Moderator, annotated: Annotated) -> None:
     racist = annotated.truth[:, HATE.names.index("racist")] > 0
     posts = tuple(
         replace(post, text="again", image_text="") if yes else post

@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
 from rich.console import Console
 
-from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.comparison import Compared, Difference
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
 from crossguard.evaluation.report.pages import _charts, _share, build_page, comparison_page, render
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.terminal import show_run
-from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -62,8 +60,8 @@ class Links(HTMLParser):
         self.loaded += [v for k, v in attrs if k in {"src", "href"} and v and not v.startswith(("data:", "#"))]
 
 
-def test_the_page_loads_nothing_and_runs_nothing(tiny: Moderator, annotated_posts: Path) -> None:
-    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=20))
+def test_the_page_loads_nothing_and_runs_nothing(tiny: Moderator, annotated: Annotated) -> None:
+    run, scored = measure_model(tiny, annotated, EvaluationRequest(rounds=20))
     page = Links()
     page.feed(build_page(run, scored.annotated.posts))
     assert page.loaded == []
@@ -71,8 +69,7 @@ def test_the_page_loads_nothing_and_runs_nothing(tiny: Moderator, annotated_post
     assert "svg" in page.tags
 
 
-def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated: Annotated) -> None:
     nasty = tuple(Post("<b>id</b>", f"<script>alert({i})</script> awful") for i in range(len(annotated)))
     run, scored = measure_model(tiny, replace(annotated, posts=nasty), EvaluationRequest(name="<i>run</i>", rounds=0))
     page = build_page(run, scored.annotated.posts)
@@ -82,20 +79,19 @@ def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated_posts: 
     assert "&lt;i&gt;run" in page
 
 
-def test_posts_that_run_from_right_to_left_are_laid_out_so(tiny: Moderator, annotated_posts: Path) -> None:
-    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+def test_posts_that_run_from_right_to_left_are_laid_out_so(tiny: Moderator, annotated: Annotated) -> None:
+    run, scored = measure_model(tiny, annotated, EvaluationRequest(rounds=0))
     page = build_page(run, [Post(post.id, "צהריים טובים, חברים!") for post in scored.annotated.posts])
     assert re.search(r'<details><summary dir="auto">צ[^<]*</summary><p dir="auto">צ', page)
 
 
-def test_posts_can_be_left_out(tiny: Moderator, annotated_posts: Path) -> None:
-    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+def test_posts_can_be_left_out(tiny: Moderator, annotated: Annotated) -> None:
+    run, scored = measure_model(tiny, annotated, EvaluationRequest(rounds=0))
     assert 'class="post"' in build_page(run, scored.annotated.posts)
     assert 'class="post"' not in build_page(run, None)
 
 
-def test_an_undefined_figure_shows_its_reason_and_no_zero(tiny: Moderator, annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
+def test_an_undefined_figure_shows_its_reason_and_no_zero(tiny: Moderator, annotated: Annotated) -> None:
     annotated.truth[:, 0] = 0
     run, _ = measure_model(tiny, annotated, EvaluationRequest(rounds=20))
     assert 'title="no positive post">undefined' in build_page(run, None)
@@ -127,8 +123,8 @@ def test_few_posts_are_counted_and_not_said_to_be_a_hundred(hits: int, posts: in
     assert _share(Estimate(hits / posts), hits, posts, lambda noun: f"{noun} flagged as racist", "so") == said
 
 
-def test_print_opens_labels_but_no_post(tiny: Moderator, annotated_posts: Path) -> None:
-    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+def test_print_opens_labels_but_no_post(tiny: Moderator, annotated: Annotated) -> None:
+    run, scored = measure_model(tiny, annotated, EvaluationRequest(rounds=0))
     page = build_page(run, scored.annotated.posts)
     printed = page[page.index("@media print") : page.index("</style>")]
     assert page.count('<details class="label"') == len(run.sample.tasks()) + 1
