@@ -8,7 +8,7 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -61,7 +61,7 @@ def take_file(
     note: Callable[[str], object] = warnings.warn,
     **reading: Any,
 ) -> Iterator[Received]:
-    """Takes the posts of a table into the console and yields what became of each batch.
+    """Takes the posts of a table into the console and yields what became of them, batch by batch.
 
     A table that was taken before, in whole or in part, adds its new posts only, so an interrupted run can be repeated.
     A row that the console does not take costs no other: it is left out and told with its batch.
@@ -94,24 +94,15 @@ def _check_source(source: str) -> None:
 
 def _take(console: Console, rows: Iterator[_Row]) -> Iterator[Received]:
     while batch := list(islice(rows, BATCH)):
-        yield _received(console, batch)
-
-
-def _received(console: Console, batch: Sequence[_Row]) -> Received:
-    posts = console.with_decisions([row.post for row in batch if row.post is not None])
-    try:
-        left_out = [row.told for row in batch if row.post is None]
-        return replace(console.intake.take(posts, console.now()), left_out=left_out)
-    except InputError:  # one of them is refused, and none was stored
-        scored = iter(posts)
-        alone = [_alone(console, row if row.post is None else replace(row, post=next(scored))) for row in batch]
-    return Received(
-        sum(one.taken for one in alone),
-        sum(one.known for one in alone),
-        sum(one.passed for one in alone),
-        [id_ for one in alone for id_ in one.edited],
-        [told for one in alone for told in one.left_out],
-    )
+        posts = console.with_decisions([row.post for row in batch if row.post is not None])
+        try:
+            received = console.intake.take(posts, console.now())
+        except InputError:  # one of them is refused, and none was stored
+            scored = iter(posts)
+            for row in batch:
+                yield _alone(console, row if row.post is None else replace(row, post=next(scored)))
+        else:
+            yield replace(received, left_out=[row.told for row in batch if row.post is None])
 
 
 def _alone(console: Console, row: _Row) -> Received:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 from tests.support.review import submission
 
 from crossguard.labels import HATE
@@ -99,6 +100,18 @@ def take(database: Database, who: Person, queue: str = "main", now: float = NOW)
 def cast(database: Database, item: int, who: Person, ballot: Ballot = BLOCK, now: float = NOW) -> None:
     with database.write() as tx:
         votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=now)
+
+
+def decide_one(console: Console, who: Person, text: str = "", ballot: Ballot = BLOCK, **more: Any) -> None:
+    """A post, item 1, that somebody claims and decides."""
+    console.intake.take([submission("1", text, **more)], NOW)
+    assert take(console.database, who) == 1
+    cast(console.database, 1, who, ballot)
+
+
+def copy_golden(tx: Connection, item: int, **more: Any) -> int:
+    """A golden item of the post of another one, whatever was decided about it."""
+    return items.copy(tx, items.get(tx, item), kind="gold", queue="main", state="gold", received_at=NOW, **more)
 
 
 def row(database: Database, item: int) -> Any:

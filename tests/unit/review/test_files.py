@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ from crossguard.review.store.database import Database
 from crossguard.review.store.schema import items
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "review.md"
+
+
+def importing(file: Path, *options: str) -> list[str]:
+    """The command that imports a file into a database beside it, without a model."""
+    return ["review", "--database", str(file.parent / "r.sqlite"), "--model", "none", "import", str(file), *options]
+
+
+def stored(folder: Path) -> Sequence[Any]:
+    """What is in the database there, in the order in which it came."""
+    with Database.open(str(folder / "r.sqlite")).read() as db:
+        return db.execute(select(items).order_by(items.c.id)).all()
 
 
 def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,33 +52,29 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_posts_of_two_tables_without_ids_are_different_posts(tmp_path: Path) -> None:
-    store = str(tmp_path / "r.sqlite")
     for day, texts in (("monday", ["one", "two"]), ("tuesday", ["three", "two"]), ("monday", ["one", "two", "four"])):
         (tmp_path / f"{day}.csv").write_text("\n".join(["text", *texts]) + "\n")
-        command = ["review", "--database", store, "--model", "none", "import", str(tmp_path / f"{day}.csv")]
-        assert run(command) == 0
-    with Database.open(store).read() as db:
-        stored = sorted(row.text for row in db.execute(select(items.c.text).where(items.c.source == "file")))
-    assert stored == ["four", "one", "three", "two"], "the same row is the same post, another is not"
+        assert run(importing(tmp_path / f"{day}.csv")) == 0
+    texts = sorted(row.text for row in stored(tmp_path))
+    assert texts == ["four", "one", "three", "two"], "the same row is the same post, another is not"
 
 
 def test_columns_and_format_are_named_as_for_scoring(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    posts, store = tmp_path / "posts.data", str(tmp_path / "r.sqlite")
+    posts = tmp_path / "posts.data"
     posts.write_text("Nummer,Nachricht,author\n7,Guten Tag,bob\n")
-    command = ["review", "--database", store, "--model", "none", "import", str(posts), "--input-format", "csv"]
+    command = importing(posts, "--input-format", "csv")
     assert run(command) == 3
     assert "Name yours with --text-column" in capsys.readouterr().err
     assert run([*command, "--text-column", "Nachricht", "--id-column", "Nummer"]) == 0
-    with Database.open(store).read() as db:
-        stored = db.execute(select(items).where(items.c.source == "file")).one()
-    assert (stored.external, stored.text, stored.author) == ("7", "Guten Tag", "bob")
+    (row,) = stored(tmp_path)
+    assert (row.external, row.text, row.author) == ("7", "Guten Tag", "bob")
 
 
 def test_deleted_rows_of_a_table_without_ids_make_no_new_posts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
-    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    posts = tmp_path / "posts.csv"
+    command = importing(posts)
     posts.write_text(f"text\none\ntwo\n{'word ' * 20_001}\nthree\ntwo\nfour\n")
     assert run(command) == 3
     assert "Queued 5 items;" in capsys.readouterr().err
@@ -74,18 +82,15 @@ def test_deleted_rows_of_a_table_without_ids_make_no_new_posts(
         posts.write_text("\n".join(["text", *rows.split()]) + "\n")
         assert run(command) == 0
         assert f"Queued {queued} items;" in capsys.readouterr().err
-    with Database.open(store).read() as db:
-        stored = sorted(row.text for row in db.execute(select(items.c.text).where(items.c.source == "file")))
-    assert stored == ["four", "one", "three", "two", "two", "two", "zero"]
+    assert sorted(row.text for row in stored(tmp_path)) == ["four", "one", "three", "two", "two", "two", "zero"]
 
 
 def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Path) -> None:
-    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
+    posts = tmp_path / "posts.csv"
     expected = '"{""action"": ""block"", ""labels"": {""sexist"": ""yes""}}"'
     posts.write_text(f"id,text,Author,EXPECTED\n1,one,bob,\n2,two,bob,{expected}\n")
-    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 0
-    with Database.open(store).read() as db:
-        rows = db.execute(select(items).where(items.c.source == "file").order_by(items.c.external)).all()
+    assert run(importing(posts)) == 0
+    rows = stored(tmp_path)
     assert [(row.external, row.author, row.kind) for row in rows] == [("1", "bob", "flag"), ("2", "bob", "gold")]
     assert rows[1].expected == {"action": "block", "labels": {"sexist": "yes"}}
 
@@ -95,28 +100,26 @@ def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Pa
 def test_a_cell_that_is_no_object_is_told_with_one_that_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, cell: str
 ) -> None:
-    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
-    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    posts = tmp_path / "posts.csv"
     posts.write_text(f'id,text,{column}\n1,one,\n2,two,"{cell}"\n')
-    assert run(command) == 3
+    assert run(importing(posts)) == 3
     told = capsys.readouterr().err
     assert f"row 2: '{column}' must be an object of JSON, such as " in told
     example = told.partition("such as ")[2].splitlines()[0].removesuffix(".")
     quoted = example.replace('"', '""')
     posts.write_text(f'id,text,{column}\n1,one,\n2,two,"{quoted}"\n')
-    assert run(command) == 0
+    assert run(importing(posts)) == 0
     assert f"| `{column}` | `{example[:-2]}" in PAGE.read_text()
 
 
 def test_fields_that_only_other_rows_have_are_empty(tmp_path: Path) -> None:
-    posts, store = tmp_path / "posts.parquet", str(tmp_path / "r.sqlite")
+    posts = tmp_path / "posts.parquet"
     reports = [{"reporter": "u", "reason": "rude"}, {"reporter": "u"}, None, None]
     expected = [None, None, *({"action": "block", "labels": {label: "yes"}} for label in ("racist", "sexist"))]
     texts = ["one", "two", "three", "four"]
     pq.write_table(pa.table({"id": list("1234"), "text": texts, "report": reports, "expected": expected}), posts)
-    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 0
-    with Database.open(store).read() as db:
-        rows = db.execute(select(items.c.reports, items.c.expected).order_by(items.c.external)).all()
+    assert run(importing(posts)) == 0
+    rows = stored(tmp_path)
     assert [row.reports for row in rows] == [1, 1, 0, 0]
     assert [row.expected for row in rows] == expected
 
@@ -124,7 +127,7 @@ def test_fields_that_only_other_rows_have_are_empty(tmp_path: Path) -> None:
 def test_what_reviewers_will_not_see_of_the_posts_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     posts = tmp_path / "posts.csv"
     posts.write_text("title,text,images\na,b,c.jpg\n")
-    assert run(["review", "--database", str(tmp_path / "r.sqlite"), "--model", "none", "import", str(posts)]) == 0
+    assert run(importing(posts)) == 0
     told = capsys.readouterr().err
     assert "note: column 'images' is not read" in told
     assert "note: column 'title' is not scored" in told
@@ -136,13 +139,12 @@ def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: py
     more = {"community_id": None, "client_token": None}
     lines = [line | more | {"caller": caller} for caller in ("forum", "blog", "forum")]
     file.write_text("".join(json.dumps(entry) + "\n" for entry in lines))
-    store = str(tmp_path / "r.sqlite")
-    command = ["review", "--database", store, "--model", "none", "import", "--suggestions", str(file)]
+    command = importing(file, "--suggestions")
     assert run(command) == 0
     assert "Queued 1 items;" in capsys.readouterr().err
     assert run(command) == 0
-    with Database.open(store).read() as db:
-        (row,) = db.execute(select(items)).all()
+    (row,) = stored(tmp_path)
+    with Database.open(str(tmp_path / "r.sqlite")).read() as db:
         said = [(vote.kind, vote.person, vote.labels) for vote in votes.of(db, row.id)]
         assert votes.standing(db, row.id) == []
     assert (row.kind, row.queue, row.state, row.reports) == ("report", "main", "open", 0)
@@ -155,18 +157,15 @@ def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: py
 def test_what_was_taken_before_an_error_is_told_and_numbers_are_keys_of_authors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    posts, results, store = tmp_path / "posts.jsonl", tmp_path / "results.jsonl", str(tmp_path / "r.sqlite")
+    posts, results = tmp_path / "posts.jsonl", tmp_path / "results.jsonl"
     rows = [{"id": n, "text": f"t {n}", "author": 42 if n % 2 else 42.0} for n in range(202)]
     posts.write_text("\n".join(map(json.dumps, rows)))
     results.write_text("".join(json.dumps(submission(str(n)).decision) + "\n" for n in range(201)))
-    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
-    assert run([*command, "--results", str(results)]) == 3
+    assert run(importing(posts, "--results", str(results))) == 3
     told = capsys.readouterr().err
     assert "Queued 200 items;" in told
     assert "post '201' meets its end" in told
-    with Database.open(store).read() as db:
-        authors = select(items.c.author).distinct().where(items.c.source == "file")
-        assert db.execute(authors).scalars().all() == ["42"]
+    assert {row.author for row in stored(tmp_path)} == {"42"}
 
 
 ODD = (
@@ -191,28 +190,26 @@ def test_a_row_that_is_not_taken_costs_no_other(
     *,
     with_results: bool,
 ) -> None:
-    posts, results, store = tmp_path / "posts.jsonl", tmp_path / "results.jsonl", str(tmp_path / "r.sqlite")
+    posts, results = tmp_path / "posts.jsonl", tmp_path / "results.jsonl"
     rows = [{"id": str(n), "text": f"t {n}"} | (fields if n == 2 else {}) for n in range(1, 4)]
     posts.write_text("\n".join(map(json.dumps, rows)))
     results.write_text("".join(json.dumps(submission(str(n)).decision) + "\n" for n in range(1, 4)))
-    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
     for queued in (2, 0):
-        assert run([*command, *(["--results", str(results)] if with_results else [])]) == 3
+        assert run(importing(posts, *(["--results", str(results)] if with_results else []))) == 3
         told = capsys.readouterr().err
         assert f"Queued {queued} items; {2 - queued} were already known;" in told
         assert f"Error: 1 row of '{posts}' was left out; the others were taken." in told
         assert f"\n  - row 2: {reason}" in told
-    with Database.open(store).read() as db:
-        assert db.execute(select(items.c.external).order_by(items.c.id)).scalars().all() == ["1", "3"]
+    assert [row.external for row in stored(tmp_path)] == ["1", "3"]
 
 
 def test_of_many_rows_that_are_not_taken_the_first_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    posts = tmp_path / "posts.jsonl"
     lines = [json.dumps({"id": n, "text": f"t {n}", "queue": "nowhere" if n == 3 else "main"}) for n in range(1, 500)]
     for odd in (1, 249, 250, 499):
         lines[odd - 1] = "{" if odd == 249 else json.dumps({"id": odd, "text": "t", "language": "a" * 17})
     posts.write_text("\n".join(lines))
-    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 3
+    assert run(importing(posts)) == 3
     told = capsys.readouterr().err
     assert "Queued 494 items;" in told
     summary, *shown = told[told.index("Error: ") :].splitlines()
@@ -224,21 +221,19 @@ def test_of_many_rows_that_are_not_taken_the_first_are_told(tmp_path: Path, caps
 def test_a_source_that_is_wrong_in_every_row_is_told_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
-    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    posts = tmp_path / "posts.jsonl"
     posts.write_text('{"text": "a"}\n{"text": "b"}\n')
-    command = ["review", "--database", store, "--model", "none", "import", str(posts), "--source", "a forum"]
-    assert run([*command, *more]) == 5
+    assert run(importing(posts, "--source", "a forum", *more)) == 5
     assert "Error: The name of the source: 'source': String should match" in capsys.readouterr().err
 
 
 def test_a_golden_item_with_another_text_costs_no_other_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    posts = tmp_path / "posts.jsonl"
     golden = {"id": "1", "expected": {"action": "block"}}
-    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
     posts.write_text(json.dumps(golden | {"text": "first"}))
-    assert run(command) == 0
+    assert run(importing(posts)) == 0
     posts.write_text("\n".join(map(json.dumps, [golden | {"text": "other"}, {"id": "2", "text": "b"}])))
-    assert run(command) == 3
+    assert run(importing(posts)) == 3
     told = capsys.readouterr().err
     assert "Queued 1 items;" in told
     assert "row 1: The golden item '1' is there with another text" in told
@@ -248,6 +243,5 @@ def test_suggestions_that_are_no_text_are_told_with_their_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "s.jsonl").write_bytes(b"\xff\xfe\x00{}\n")
-    command = ["review", "--database", str(tmp_path / "r.sqlite"), "--model", "none", "import", "--suggestions"]
-    assert run([*command, str(tmp_path / "s.jsonl")]) == 3
+    assert run(importing(tmp_path / "s.jsonl", "--suggestions")) == 3
     assert "line 1: no suggestion" in capsys.readouterr().err

@@ -104,28 +104,27 @@ def count_feed(tx: Connection, day: int, posts: Sequence[FeedPost]) -> None:
 def _count(tx: Connection, day: int, posts: Mapping[int, FeedPost]) -> Counter[_Place]:
     """Remembers posts, one of each key; returns by how much the feed's numbers change."""
     added = insert(tx, counted).on_conflict_do_nothing(index_elements=["post"]).returning(counted.c.post)
-    now = {key: _Counted.of(post, day) for key, post in posts.items()}
     # All callers name posts in one order, as PostgreSQL ends one of two in a deadlock.
-    rows = [{"post": key, "day": day} | now[key]._asdict() for key in sorted(posts)]
+    rows = [{"post": key, "day": day} | _Counted.of(posts[key], day)._asdict() for key in sorted(posts)]
     new = set(tx.execute(added, rows).scalars())
     changes = Counter(_Place(posts[key].source, day, posts[key].stratum) for key in new)
     if known := posts.keys() - new:
-        changes.update(_count_again(tx, day, {key: (posts[key], now[key]) for key in known}))
+        changes.update(_count_again(tx, day, {key: posts[key] for key in known}))
     return changes
 
 
-def _count_again(tx: Connection, day: int, posts: Mapping[int, tuple[FeedPost, _Counted]]) -> Counter[_Place]:
+def _count_again(tx: Connection, day: int, posts: Mapping[int, FeedPost]) -> Counter[_Place]:
     """Counts posts that are known as what they are by now, each beside what it counts as if it is another one."""
     same = counted.c.post.in_(posts)
     rows = tx.execute(select(counted).where(same).order_by(counted.c.post).with_for_update()).all()
     tx.execute(update(counted).where(same).values(day=day))
-    came = [(row, posts[row.post][0]) for row in rows]
+    came = [(row, posts[row.post]) for row in rows]
     stored = items_of(tx, [post for row, post in came if row.stratum not in {None, post.stratum}])
     changes: Counter[_Place] = Counter()
     changed = []
-    for row in rows:
-        post, now = posts[row.post]
+    for row, post in came:
         before = _Counted(row.counted_on, row.stratum, row.text_sum, row.image_text_sum)
+        now = _Counted.of(post, day)
         stratum = stored[post].stratum if post in stored else post.stratum
         if before.words.is_edited(now.words):
             after = now

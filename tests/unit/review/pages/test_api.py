@@ -10,7 +10,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row, take
+from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, decide_one, row, take
 from tests.unit.review.pages.conftest import ON_BOTH
 
 from crossguard.review.console import Console
@@ -19,7 +19,7 @@ from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.store import retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
-from crossguard.review.store.schema import deliveries
+from crossguard.review.store.schema import HOUR, deliveries
 
 
 def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> None:
@@ -63,9 +63,6 @@ def test_without_a_key_no_body_is_read(client: TestClient) -> None:
 
     answer = TestClient(app, raise_server_exceptions=False).post("/api/items", content=b"{}")
     assert (answer.status_code, messages) == (401, [])
-
-
-HOUR = 3600.0
 
 
 def events(database: Database) -> set[str]:
@@ -114,9 +111,7 @@ def test_an_appeal_for_another_post_under_a_known_id_is_not_lost_quietly(
 def test_a_decision_that_is_appealed_against_is_not_taken_back(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
-    console.intake.take([submission("1")], NOW)
-    assert take(database, ann) == 1
-    cast(database, 1, ann)
+    decide_one(console, ann)
     made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
     assert take(database, ben, "appeals") == made
     cast(database, made, ben, ALLOW)
@@ -128,9 +123,7 @@ def test_a_decision_that_is_appealed_against_is_not_taken_back(
 
 @ON_BOTH
 def test_an_appeal_waits_for_an_undo_that_is_under_way(console: Console, database: Database, ann: Person) -> None:
-    console.intake.take([submission("1")], NOW)
-    assert take(database, ann) == 1
-    cast(database, 1, ann)
+    decide_one(console, ann)
     refused: list[ReviewError] = []
 
     def ask() -> None:
@@ -171,9 +164,7 @@ def test_an_appeal_is_against_what_was_decided_about_the_text_that_it_shows(
 ) -> None:
     """The text that was reported is one that nobody sent but with the report."""
     report = {"reporter": "somebody", "reason": "look"}
-    console.intake.take([submission("1", "bad words")], NOW)
-    assert take(database, ann) == 1
-    cast(database, 1, ann)
+    decide_one(console, ann, "bad words")
     console.intake.take([submission("1", "harmless words", report=report)], NOW)
     assert take(database, ann) == 2
     cast(database, 2, ann)
@@ -189,9 +180,7 @@ def test_an_appeal_is_against_what_was_decided_about_the_text_that_it_shows(
 def test_an_appeal_covers_no_other_text_when_its_own_is_deleted_meanwhile(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
-    console.intake.take([submission("1", "bad words")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann, "bad words")
     made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
     with database.write() as tx:
         assert retention.expire(tx, NOW + 3 * 86_400, 1) == 1
@@ -219,9 +208,7 @@ def test_who_edited_a_post_is_told_how_to_appeal_against_what_was_decided(
 
 
 def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, database: Database, ann: Person) -> None:
-    console.intake.take([submission("1")], NOW)
-    assert take(database, ann) == 1
-    cast(database, 1, ann)
+    decide_one(console, ann)
     console.intake.take([submission("1", report={"reporter": "somebody", "reason": "look"})], NOW)
     made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
     assert row(database, made).appeal_of == 1
@@ -230,9 +217,7 @@ def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, datab
 def test_of_two_appeals_the_one_that_stands_has_the_last_word(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
-    console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    cast(database, 1, ann, ALLOW)
+    decide_one(console, ann, ballot=ALLOW)
     first, second = (take_appeal(console, Appeal(id=name, post="1"), NOW)["item"] for name in ("a1", "a2"))
     for item, ballot, now in ((first, BLOCK, NOW + 1), (second, ALLOW, NOW + 2)):
         assert take(database, ben, "appeals", now=now) == item
@@ -246,9 +231,7 @@ def test_of_two_appeals_the_one_that_stands_has_the_last_word(
 def test_what_nobody_can_look_at_again_is_refused(console: Console, database: Database, ann: Person) -> None:
     with pytest.raises(NotFoundError, match="sent no post '1'"):
         take_appeal(console, Appeal(id="a1", post="1"), NOW)
-    console.intake.take([submission("1", author="a")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann, author="a")
     with database.write() as tx:
         retention.erase_author(tx, "a", NOW)
     with pytest.raises(NotFoundError, match="content of the post '1' is deleted"):
@@ -258,9 +241,7 @@ def test_what_nobody_can_look_at_again_is_refused(console: Console, database: Da
 def test_an_appeal_shows_the_post_and_is_no_sample_of_the_feed(
     console: Console, database: Database, ann: Person
 ) -> None:
-    console.intake.take([submission("1", "some words")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann, "some words")
     made = row(database, take_appeal(console, Appeal(id="a1", post="1", reason="no\0!"), NOW + HOUR)["item"])
     assert (made.text, made.kind, made.appeal_of, made.appeal_reason) == ("some words", "appeal", 1, "no!")
     assert (made.stratum, made.inclusion, made.state, made.outcome) == ("routed", 1.0, "open", None)

@@ -16,10 +16,9 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
-from crossguard.review.store.schema import items
+from crossguard.review.store.schema import DAY, items
 from crossguard.review.submissions import Expected
 
-DAY = 86_400.0
 REPORT = {"reporter": "r", "reason": "rude"}
 
 

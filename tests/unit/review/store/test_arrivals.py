@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy import select
 from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, row
+from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, copy_golden, row
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
@@ -147,8 +147,7 @@ def test_an_edited_post_does_not_show_the_answer_of_its_golden_item(
     console: Console, database: Database, ann: Person, cid: Person
 ) -> None:
     with database.write() as tx:
-        values = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
-        golden = items.copy(tx, items.get(tx, 1), **values, received_at=NOW, expected={"action": "block", "labels": {}})
+        golden = copy_golden(tx, 1, expected={"action": "block", "labels": {}})
     console.intake.take([submission("1", "other words", author="a")], NOW)
     with database.write() as tx:
         assert not claims.claim(tx, golden, ann.id, NOW, LEASE), "who made the answer"

@@ -9,17 +9,16 @@ from typing import Any
 
 from sqlalchemy import func, select
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, person
+from tests.unit.review.conftest import LEASE, NOW, copy_golden, person
 
 from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Ballot
-from crossguard.review.store import claims, items, votes
+from crossguard.review.store import claims, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import votes as table
 
-LEASE = 600.0
 BALLOT = Ballot({}, "allow")
 
 
@@ -117,8 +116,7 @@ def test_who_made_the_known_answer_does_not_get_the_golden_item(console: Console
     assert next_of(database, ann) == 1
     with database.write() as tx:
         votes.cast(tx, 1, ann, BALLOT, submission="s1", now=NOW)
-        gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
-        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        made = copy_golden(tx, 1)
         assert not claims.claim(tx, made, ann.id, NOW, LEASE)
     assert next_of(database, ann, state=claims.GOLD) is None
     assert next_of(database, ben, state=claims.GOLD) == made
@@ -128,7 +126,6 @@ def test_who_decided_an_appeal_does_not_get_the_golden_item_of_its_post(
     console: Console, database: Database, ann: Person, ben: Person, cid: Person
 ) -> None:
     fill(console, 1)
-    gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
     for item, who in ((1, ann), (2, ben)):
         with database.write() as tx:
             assert claims.claim(tx, item, who.id, NOW, LEASE)
@@ -136,5 +133,5 @@ def test_who_decided_an_appeal_does_not_get_the_golden_item_of_its_post(
         if item == 1:
             take_appeal(console, Appeal(id="a1", post="0"), NOW)
     with database.write() as tx:
-        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        made = copy_golden(tx, 1)
         assert [claims.claim(tx, made, who.id, NOW, LEASE) for who in (ann, ben, cid)] == [False, False, True]

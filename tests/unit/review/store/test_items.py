@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast
+from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, copy_golden
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
@@ -28,8 +28,7 @@ PIXEL = (
 def test_a_post_is_found_by_its_source_appeals_and_golden_items_aside(console: Console, database: Database) -> None:
     console.intake.take([submission("0")], NOW)
     with database.write() as tx:
-        row = items.get(tx, 1)
-        items.copy(tx, row, kind="gold", queue="main", state="gold", stratum="routed", inclusion=1.0, received_at=NOW)
+        copy_golden(tx, 1)
     with database.read() as db:
         assert items.find(db, "api", "0").id == 1
         with pytest.raises(NotFoundError, match="sent no post '7'"):
@@ -79,8 +78,7 @@ def test_the_own_id_of_a_post_may_end_in_the_number_of_its_item(console: Console
 def test_a_copy_has_the_images_of_its_original(console: Console, database: Database) -> None:
     console.intake.take([submission("1", images=(PIXEL, PIXEL))], NOW)
     with database.write() as tx:
-        row = items.get(tx, 1)
-        made = items.copy(tx, row, kind="gold", queue="x", state="gold", stratum="", inclusion=1.0, received_at=NOW)
+        made = copy_golden(tx, 1)
     with database.read() as db:
         stored = select(images.c.jpeg, images.c.hash, images.c.position).order_by(images.c.position)
         first, second = (db.execute(stored.where(images.c.item == number)).all() for number in (1, made))
@@ -104,9 +102,8 @@ def test_what_was_decided_about_a_post_is_not_shown_beside_its_golden_copy(
     console: Console, database: Database
 ) -> None:
     console.intake.take([submission("0", author="a"), submission("1", author="a")], NOW)
-    gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
     with database.write() as tx:
-        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        made = copy_golden(tx, 1)
         assert [row.id for row in items.earlier_of_author(tx, items.get(tx, made))] == [2]
 
 
@@ -116,9 +113,8 @@ def test_what_an_appeal_decided_is_not_shown_beside_the_golden_copy_of_its_post(
     console.intake.take([submission("0", author="a")], NOW)
     cast(database, 1, ann)
     take_appeal(console, Appeal(id="a1", post="0"), NOW)
-    gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
     with database.write() as tx:
-        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        made = copy_golden(tx, 1)
         assert items.earlier_of_author(tx, items.get(tx, made)) == []
 
 

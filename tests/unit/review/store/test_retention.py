@@ -9,20 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, update
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, row
+from tests.unit.review.conftest import BLOCK, NOW, copy_golden, row
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
-from crossguard.review.store import claims, items, retention, votes
+from crossguard.review.store import claims, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
-from crossguard.review.store.schema import items as items_of_all
-from crossguard.review.store.schema import likenesses, reports
+from crossguard.review.store.schema import DAY, items, likenesses, reports
 from crossguard.review.submissions import Submission
-
-DAY = 86_400.0
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +56,7 @@ def test_what_is_erased_before_a_decision_waits_for_none(database: Database, ann
     with database.write() as tx:
         assert claims.claim_next(tx, ann.id, "main", NOW + DAY, 600) is None
         with pytest.raises(ReviewError):
-            votes.cast(tx, 2, ann, Ballot({"racist": Answer.YES}, "block"), submission="t", now=NOW + DAY)
+            votes.cast(tx, 2, ann, BLOCK, submission="t", now=NOW + DAY)
 
 
 def test_an_author_is_erased_also_from_what_was_erased_before(database: Database) -> None:
@@ -77,7 +74,7 @@ def test_what_somebody_holds_is_given_back_when_it_is_erased(database: Database,
         retention.erase_author(tx, "a", NOW)
         assert claims.held_by(tx, ben.id, NOW) == []
         with pytest.raises(ReviewError, match="was deleted meanwhile"):
-            votes.cast(tx, 2, ben, Ballot({"racist": Answer.YES}, "block"), submission="t", now=NOW)
+            votes.cast(tx, 2, ben, BLOCK, submission="t", now=NOW)
 
 
 def test_nobody_judges_again_what_is_erased(database: Database, ann: Person) -> None:
@@ -170,9 +167,8 @@ def test_an_author_is_erased_from_what_came_before_anybody_knew_them(
     report = {"reporter": "r", "reason": "rude"}
     console.intake.take([submission("42", "first"), submission("42#9", "by somebody else"), submission("7")], NOW)
     with database.write() as tx:
-        votes.cast(tx, 3, ann, Ballot({"racist": Answer.YES}, "block"), submission="t", now=NOW)
-        copied = {"kind": "gold", "queue": "main", "state": "gold", "received_at": NOW}
-        items.copy(tx, items.get(tx, 3), **copied)
+        votes.cast(tx, 3, ann, BLOCK, submission="t", now=NOW)
+        copy_golden(tx, 3)
     appeal = take_appeal(console, Appeal(id="a1", post="42"), NOW)["item"]
     console.intake.take([submission("42", "second")], NOW)
     console.intake.take([submission("42", "second", author="u7", report=report)], NOW)
@@ -234,7 +230,7 @@ def test_an_author_leaves_no_name_and_no_reason_in_reports(console: Console, dat
     assert told_by[2] == ["somebody", *5 * ["erased"]]
     assert [[reason for _, reason in found] for found in left] == [[""] * (6 - n) + ["rude"] * n for n in (3, 1, 0)]
     with database.read() as db:
-        assert all(db.execute(select(items_of_all.c.text).where(items_of_all.c.id > 2)).scalars()), "posts of others"
+        assert all(db.execute(select(items.c.text).where(items.c.id > 2)).scalars()), "posts of others"
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -249,10 +245,10 @@ def test_erasing_looks_up_comments_and_not_all_votes_of_a_reviewer(
     def erased(count: int) -> int:
         """Returns for how many thousand of its instructions SQLite erased so many more posts."""
         with database.write() as tx:
-            numbers = tx.execute(select(items_of_all.c.id).order_by(items_of_all.c.id)).scalars().all()[-count:]
+            numbers = tx.execute(select(items.c.id).order_by(items.c.id)).scalars().all()[-count:]
             for number in numbers:
                 votes.cast(tx, number, ann, ballot, submission=f"s{number}", now=NOW)
-            tx.execute(update(items_of_all).where(items_of_all.c.id.in_(numbers)).values(author=f"of {count}"))
+            tx.execute(update(items).where(items.c.id.in_(numbers)).values(author=f"of {count}"))
             connection = tx.connection.driver_connection
             assert isinstance(connection, sqlite3.Connection)
             steps.clear()

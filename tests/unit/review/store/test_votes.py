@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, person, row, take
+from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, decide_one, person, row, take
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
@@ -20,11 +20,11 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, deliveries, items, listing, log, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
+from crossguard.review.store.schema import HOUR
 from crossguard.review.store.schema import deliveries as outbox
 from crossguard.review.store.schema import items as table
 
 GUIDE = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "review.md"
-HOUR = 3600.0
 
 
 def escalate(database: Database, who: Person, queue: str = "main") -> None:
@@ -190,9 +190,7 @@ def test_undo_of_what_decided_nothing_leaves_anothers_decision_alone(
 
 
 def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, database: Database, ann: Person) -> None:
-    console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann)
     with database.write() as tx:
         (message,) = deliveries.due(tx, NOW)
         assert deliveries.reserve(tx, message.id, 0, NOW + 60)
@@ -206,9 +204,7 @@ def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, datab
 
 
 def test_undo_before_the_message_went_out_sends_nothing(console: Console, database: Database, ann: Person) -> None:
-    console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann)
     with database.write() as tx:
         votes.undo(tx, f"1x{ann.id}", ann, NOW + 1, HOUR)
     assert events(database) == []
@@ -216,9 +212,7 @@ def test_undo_before_the_message_went_out_sends_nothing(console: Console, databa
 
 
 def test_undo_is_for_a_while_and_for_ones_own(console: Console, database: Database, ann: Person, ben: Person) -> None:
-    console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann)
     with database.write() as tx, pytest.raises(NotFoundError):
         votes.undo(tx, f"1x{ann.id}", ben, NOW, HOUR)
     with database.write() as tx, pytest.raises(ReviewError, match="60 minutes"):
@@ -286,9 +280,7 @@ def test_undo_passes_over_what_nobody_may_judge_again(console: Console, database
 
 def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
     lead = person(database, "Lea", Role.LEAD)
-    console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    cast(database, 1, ann)
+    decide_one(console, ann)
     with database.write() as tx:
         votes.clear(tx, 1, lead, NOW + 99 * HOUR)
     assert row(database, 1).state == "open"
