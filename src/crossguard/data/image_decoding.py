@@ -54,6 +54,10 @@ class DecodeOptions:
     frames: int = DEFAULT_FRAMES  # at most how many frames of an animation are returned: those that differ most
     square: Square | None = None  # what is made of each frame at once; None leaves them as they are
 
+    def shaped(self, frame: Image.Image) -> Image.Image:
+        """Returns a frame as a square where that is wanted."""
+        return frame if self.square is None else self.square.apply(frame)
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
@@ -159,8 +163,7 @@ def _decoded(image: Image.Image, encoded: bytes | None, name: str, options: Deco
     if (turn := _turn(image)) is not None:  # asked only now, as Pillow decodes a PNG to know
         _check_cost(image, header, name, limits, 4)
         image = image.transpose(turn)
-    frame = to_rgb(image)
-    return DecodedImage([frame if options.square is None else options.square.apply(frame)], sampled=frames > 1)
+    return DecodedImage([options.shaped(to_rgb(image))], sampled=frames > 1)
 
 
 def _frame_count(image: Image.Image, encoded: bytes | None, name: str, limits: ImageLimits) -> int:
@@ -212,7 +215,7 @@ def _check_cost(image: Image.Image, header: Header | None, name: str, limits: Im
 
 
 def _animation(image: Image.Image, frames: int, name: str, options: DecodeOptions) -> DecodedImage:
-    choice = FrameChoice(options.frames, options.square)
+    choice = FrameChoice(options.frames, options.shaped)
     shown = image.tell()
     for number in range(frames):
         image.seek(number)

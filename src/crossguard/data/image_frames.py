@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from PIL import Image, ImageChops, ImageStat
-
-from crossguard.preprocessing.resize import Square
 
 _SIGNATURE: Final = (32, 32)
 
@@ -22,21 +21,21 @@ class FrameChoice:
         left_out: Whether a frame was dropped that equals none of those that stay.
     """
 
-    def __init__(self, wanted: int, square: Square | None) -> None:
+    def __init__(self, wanted: int, shaped: Callable[[Image.Image], Image.Image]) -> None:
         self._wanted = wanted
-        self._square = square
+        self._shaped = shaped
         self.frames: list[Image.Image] = []
         self._signatures: list[Image.Image] = []
         self._distances: list[list[float]] = []
         self.left_out = False
 
     def offer(self, frame: Image.Image) -> None:
-        """Takes the next frame; one that stays becomes its `square`, if there is one."""
+        """Takes the next frame, and shapes it if it stays."""
         signature = frame.resize(_SIGNATURE, Image.Resampling.BOX)
         distances = [_distance(signature, other) for other in self._signatures]
         if 0.0 in distances:
             return
-        self.frames.append(frame if self._square is None else self._square.apply(frame))
+        self.frames.append(self._shaped(frame))
         self._signatures.append(signature)
         for row, distance in zip(self._distances, distances, strict=True):
             row.append(distance)

@@ -48,8 +48,7 @@ def read_image(source: ImageSource, options: DecodeOptions, *, base: Path | None
         with _LOCKS[id(source) % len(_LOCKS)]:
             return decode_opened(source, "the image", options)
     if isinstance(source, np.ndarray):
-        frame = to_rgb(_from_array(source, options.limits))
-        return DecodedImage([frame if options.square is None else options.square.apply(frame)])
+        return DecodedImage([options.shaped(to_rgb(_from_array(source, options.limits)))])
     if not isinstance(source, str | bytes | bytearray | memoryview) and not hasattr(source, "__fspath__"):
         raise ImageError(
             "image_bad_type",
