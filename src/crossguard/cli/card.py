@@ -65,11 +65,7 @@ def command(
 
 
 def _refuse_elsewhere(model: str) -> None:
-    """Checks that a model is a bundle's folder, and no other word for one that lies in the package or in a cache.
-
-    Raises:
-        ConfigError: It is not.
-    """
+    """Raises ConfigError unless a model is a bundle's folder, and no word for one in the package or in a cache."""
     if model in shipped() or not (Path(model) / MANIFEST).is_file():
         raise ConfigError(
             f"--into-bundle writes into a bundle, and '{model}' is no folder of your own with a {MANIFEST}. Export "

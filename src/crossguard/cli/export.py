@@ -144,11 +144,7 @@ def _tell_what_stays(out: Path, card: Path | None, earlier: tuple[str, list[str]
 
 
 def _check_options(format_: str, precision: str) -> None:
-    """Checks that no option was typed that this export does not read.
-
-    Raises:
-        UsageError: One was.
-    """
+    """Raises UsageError where an option was typed that this export does not read."""
     named, of_runs = ("name", "version"), ("weight_dtype", "policies")
     other = () if format_ == "onnx" else ("format_",)
     if precision == "int8":
@@ -159,11 +155,7 @@ def _check_options(format_: str, precision: str) -> None:
 
 
 def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:
-    """Checks that no model is replaced that nobody said to replace; returns a card that is there.
-
-    Raises:
-        OutputError: `out` holds something else than a card.
-    """
+    """Returns a card that is in `out`; raises OutputError where anything else is that nobody said to replace."""
     within = list(out.iterdir()) if out.is_dir() else []
     if out.is_file() or (not overwrite and any(path.name != CARD and not path.name.startswith(".") for path in within)):
         raise OutputError(f"'{out}' already exists. Replace the model in it with --overwrite, or choose another name.")

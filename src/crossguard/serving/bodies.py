@@ -60,11 +60,7 @@ class BodyHold:
         self.release()
 
     def take(self, size: int) -> None:
-        """Adds bytes.
-
-        Raises:
-            Overloaded: There is no room for them now.
-        """
+        """Adds bytes; raises Overloaded where there is no room for them now."""
         if self._budget.held + size > self._budget.limit:
             raise Overloaded("The memory for request bodies is full. Try again in 1 s.", retry_after=1)
         self._budget.held += size

@@ -182,11 +182,7 @@ def _as_ascii(host: str) -> str:
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects only to addresses that are allowed.
-
-    Args:
-        private: Whether private and loopback addresses are.
-    """
+    """Connects only to addresses that are allowed; to private and loopback ones where `private` says so."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private

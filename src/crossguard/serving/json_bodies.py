@@ -37,12 +37,9 @@ class NullIsAbsent(BaseModel):
 
 
 def check_values(body: bytes, most: int) -> None:
-    """Refuses a body of very many values before they are built, and an error made for each.
+    """Raises BodyTooLarge where a body has more than `most` values, before any is built, and an error made for each.
 
     They are counted by the commas outside of texts.
-
-    Raises:
-        BodyTooLarge: It has more than `most`.
     """
     if body.count(b",") <= most:
         return

@@ -23,11 +23,7 @@ MAX_CALLERS: Final = 10_000
 
 
 class RateLimiter:
-    """Counts the posts of callers.
-
-    Args:
-        clock: Returns seconds; never goes back.
-    """
+    """Counts the posts of callers; `clock` returns seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,11 +49,7 @@ class RateLimiter:
         window.add(self._clock(), posts)
 
     def check(self, caller: str, per_minute: int, posts: int = 1) -> None:
-        """Counts nothing, and refuses what `reserve` would refuse.
-
-        Raises:
-            TooManyPosts: The minute is full.
-        """
+        """Raises TooManyPosts where `reserve` would, and counts nothing."""
         if per_minute == 0 or caller not in self._windows:
             return
         self._windows.move_to_end(caller)

@@ -142,11 +142,7 @@ def is_image_type(kind: str) -> bool:
 
 
 def check_accept(accept: str | None) -> None:
-    """Checks that the caller takes what is sent.
-
-    Raises:
-        RequestError: 406, it takes neither JSON nor JSON Lines.
-    """
+    """Raises RequestError, 406, where the caller takes neither JSON nor JSON Lines."""
     accept = accept or "*/*"
     wanted = {part.split(";")[0].strip().lower() for part in accept.split(",")}
     if not wanted & {"*/*", "application/*", "", JSON, *LINES}:

@@ -173,11 +173,7 @@ async def moderations(call: Call) -> Response:
 
 
 def submissions(request: ModerationRequest) -> list[Post]:
-    """Returns the posts of a request.
-
-    Raises:
-        BadRequest: The input is an empty list.
-    """
+    """Returns the posts of a request; raises BadRequest where its list is empty."""
     entries = [request.input] if isinstance(request.input, str) else request.input
     texts = [entry for entry in entries if isinstance(entry, str)]
     if texts:

@@ -135,11 +135,7 @@ def known_languages(call: Call) -> Sequence[str]:
 
 
 def check_language(other: str, attributes: Iterable[str], call: Call) -> None:
-    """Refuses a comment in another language, where the operator did not choose marks instead.
-
-    Raises:
-        BadRequest: `other` names one.
-    """
+    """Raises BadRequest where `other` names a language, and the operator did not choose marks instead."""
     if other and call.settings.perspective_languages == "error":
         raise language_not_supported(other, attributes, known_languages(call))
 

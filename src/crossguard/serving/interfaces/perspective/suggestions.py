@@ -92,11 +92,7 @@ def append(path: Path, line: str) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Checks that lines can be added to a file, which is made where there is none.
-
-    Raises:
-        ConfigError: They cannot.
-    """
+    """Raises ConfigError where no line can be added to a file, which is made where there is none."""
     try:
         os.close(_opened(path))
     except OSError as error:
