@@ -35,6 +35,7 @@ _ACCIDENT: Final = (
     "You answered no to every label. Set the label that makes it '{}'; if there is none, choose a clause or say why in "
     "the comment."
 )
+_CHANGED: Final = "The labels have changed since this page was opened; there is no longer: {}. Answer those of today."
 
 
 class Clause(StrictModel):
@@ -146,11 +147,15 @@ class Console:
         offered = [("action", action, settings.actions), ("clause", clause, [entry.id for entry in self.clauses])]
         offered += [(f"answer for {name}", answer, list(Answer)) for name, answer in labels.items()]
         missing = [name for name in settings.labels if name not in labels]
+        answered = (key.removeprefix("label.") for key in form if key.startswith("label."))
+        dropped = [name for name in answered if name not in settings.labels]
+        complete = "labels" in settings.required or not labels
         # The form begins with "no" for each label; thresholds would learn that a hateful post is none.
         by_accident = action in settings.strict_actions and set(labels.values()) == {Answer.NO}
         refused = [
             (not action, f"Choose an action: {', '.join(settings.actions)}."),
-            ("labels" in settings.required and missing, f"Answer every label; missing: {', '.join(missing)}."),
+            (dropped, _CHANGED.format(", ".join(dropped))),
+            (complete and missing, f"Answer every label; missing: {', '.join(missing)}."),
             (by_accident and not (clause or comment), _ACCIDENT.format(action)),
             ("clause" in settings.required and not clause, "Choose the clause of the policy."),
             ("comment" in settings.required and not comment, "Write a comment."),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from tests.e2e.review.conftest import (
     item_of,
     join,
 )
+from tests.support.pictures import data_url, encoded
 from tests.support.postgres import PostgresServer
 from tests.support.server import RunningServer
 
@@ -117,9 +116,7 @@ def test_a_switch_costs_no_answer_that_is_not_sent_yet(running: RunningConsole, 
 
 
 def test_a_switch_shows_and_hides_all_words_and_images_of_a_page(running: RunningConsole, visit: Visit) -> None:
-    made = io.BytesIO()
-    Image.new("RGB", (90, 60), (10, 200, 90)).save(made, "PNG")
-    picture = f"data:image/png;base64,{base64.b64encode(made.getvalue()).decode()}"
+    picture = data_url(encoded(Image.new("RGB", (90, 60), (10, 200, 90)), "PNG"))
     running.fill(2, "these people should all go back to where they came from", images=[picture])
     with running.store.write() as tx:
         tx.exec_driver_sql("UPDATE items SET text = text || ' vermin' WHERE id = 2")

@@ -61,7 +61,13 @@ def test_a_post_is_not_blocked_for_no_label_by_accident(database: Database) -> N
         console.ballot(NO | {"action": "block"})
     for change in ({"action": "allow"}, {"clause": "racist"}, {"comment": "spam"}, {"label.racist": "unsure"}):
         assert console.ballot(NO | {"action": "block"} | change).labels.keys() == {"racist", "sexist"}
-    assert console.ballot({"action": "block"}).labels == {}
+    with pytest.raises(FormError, match="Answer every label; missing: racist, sexist"):
+        console.ballot({"action": "block"})
+
+
+def test_an_answer_to_labels_of_before_is_refused(console: Console) -> None:
+    with pytest.raises(FormError, match=r"labels have changed.*no longer: toxic, threat\."):
+        console.ballot(WHOLE | {"label.toxic": "yes", "label.threat": "no"})
 
 
 def test_all_problems_are_told_at_once(console: Console) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import math
@@ -96,9 +95,7 @@ def test_records_that_scoring_writes_are_taken(tiny: Moderator) -> None:
 
 
 def test_images_are_encoded_again_and_never_fetched() -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (3000, 1000), (200, 30, 30)).save(buffer, "PNG")
-    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    url = data_url(encoded(Image.new("RGB", (3000, 1000), (200, 30, 30)), "PNG"))
     ((jpeg, problem),) = as_jpeg(url)
     assert as_jpeg(url.replace("data:", "Data:", 1)) == [(jpeg, problem)]
     assert jpeg is not None
@@ -114,7 +111,7 @@ def test_images_are_encoded_again_and_never_fetched() -> None:
 def test_of_an_animation_a_few_frames_are_kept() -> None:
     frames = [Image.new("RGB", (40, 30), (40 * n, 250 - 40 * n, 9)) for n in range(6)]
     moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    made = as_jpeg("data:image/gif;base64," + base64.b64encode(moving).decode())
+    made = as_jpeg(data_url(moving))
     assert len(made) == FRAMES
     assert len({jpeg for jpeg, _ in made}) == FRAMES
 

@@ -86,12 +86,8 @@ def put(
     _wait_for_others(tx, sent)
     named, moved = _named_by_now(tx, authors), _moved(tx, came, day)
     names = named.keys() | moved.keys()
-    if names and not sent:
-        lock(tx, *_among(names))
-        _name_authors(tx, named)
-        _move(tx, moved)
     made, edited, waiting = 0, list[str](), list(sent)
-    while waiting:  # versions of one post in one batch come one after the other
+    while True:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
         new, older = _unknown(tx, now)
         changing = (item for item in new if item.row["kind"] not in FEED)
@@ -103,7 +99,8 @@ def put(
         _move(tx, moved)
         moved = {}
         made += _store(tx, new)
-    return made, edited
+        if not waiting:
+            return made, edited
 
 
 def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
@@ -177,6 +174,8 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
 
     Also returns the rows of posts that are there with another text or other images.
     """
+    if not sent:
+        return [], []
     externals = [item.row["external"] for item in sent]
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
     there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}

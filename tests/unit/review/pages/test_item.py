@@ -30,7 +30,7 @@ def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, co
     page = client.post("/queues/main/next", data={"csrf": token})
     assert page.url.path == "/items/1"
     assert 'also says: <span class="veiled">now</span>' in page.text
-    form = {"csrf": token, "action": "block", "submission": "s1", "alike.4": "yes"}
+    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike.4": "yes"}
     assert client.post("/items/1/vote", data=form).url.path == "/items/3", "the other near-duplicate comes next"
     with console.database.read() as db:
         states = db.exec_driver_sql("SELECT id FROM items WHERE state = 'decided' ORDER BY id").scalars().all()
@@ -45,7 +45,7 @@ def test_two_people_may_decide_each_others_near_duplicate_at_once(
     token = log_in(client, console)
     words = "these people should all go back to where they came from"
     console.intake.take([submission("1", words), submission("2", f"{words} now")], NOW)
-    form = {"csrf": token, "action": "block", "submission": "s1", "alike.1": "yes"}
+    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike.1": "yes"}
     with ThreadPoolExecutor() as threads:
         with console.database.write() as tx:
             votes.cast(tx, 1, ben, BLOCK, submission="s2", now=NOW)
@@ -70,7 +70,7 @@ def test_a_blind_item_tells_nothing_about_the_model_before_the_vote(
     assert client.get("/items/1/explanation").status_code == 403
     for query in ("label=racist", "score_from=0.5"):
         assert "/items/1" not in client.get(f"/queues/main?{query}").text, "to be found would tell what the model says"
-    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "a1"})
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "submission": "a1"})
     assert "0.77" in client.get("/items/1").text
 
 
@@ -112,7 +112,7 @@ def test_a_golden_item_looks_like_others_after_the_vote_too(client: TestClient, 
     console.intake.take([submission("1"), submission("2", expected=known)], NOW)
     assert client.get("/items/2").status_code == 404, "nobody finds one by its number"
     assert client.post("/queues/main/next", data={"csrf": token}).url.path == "/items/2"
-    client.post("/items/2/vote", data={"csrf": token, "action": "block", "submission": "g1"})
+    client.post("/items/2/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "submission": "g1"})
     shown = client.get("/items/2")
     assert shown.status_code == 200
     assert "olden" not in shown.text
@@ -129,7 +129,10 @@ def test_id_and_source_of_a_post_are_for_who_measures_and_does_not_decide_it(
     console.intake.take([submission("post-1", source="forum"), golden], NOW)
     token = log_in(client, console)
     client.post("/queues/main/next", data={"csrf": token})
-    client.post("/items/1/vote", data={"csrf": token, "action": "block", "comment": "x", "submission": "s1"})
+    client.post(
+        "/items/1/vote",
+        data={"csrf": token, "action": "block", "label.racist": "yes", "comment": "x", "submission": "s1"},
+    )
     shown = client.get("/items/1").text
     assert "id post-1" not in shown
     assert "<span>forum</span>" not in shown
@@ -163,7 +166,7 @@ def test_appeals_for_one_post_are_shown_and_decided_together(client: TestClient,
     assert "Other appeals for this post" in page.text
     assert "because of 43" in page.text
     assert "because of 42" not in page.text
-    answer = {"csrf": token, "action": "allow", "submission": "s1", "alike.5": "yes"}
+    answer = {"csrf": token, "action": "allow", "label.racist": "no", "submission": "s1", "alike.5": "yes"}
     assert client.post("/items/3/vote", data=answer).url.path == "/items/4"
     assert [row(console.database, item).state for item in (3, 4, 5)] == ["decided", "open", "decided"]
     assert [row(console.database, item).outcome["action"] for item in (1, 2)] == ["allow", "block"]
@@ -199,7 +202,14 @@ def test_undo_says_how_many_answers_stay(client: TestClient, console: Console) -
     token = log_in(client, console)
     words = "these people should all go back to where they came from"
     console.intake.take([submission(str(i), words, author=f"a{i}") for i in range(1, 6)], NOW)
-    form = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "counted": "2,3,4,5"}
+    form = {
+        "csrf": token,
+        "action": "block",
+        "label.racist": "yes",
+        "submission": "s1",
+        "alike": "all",
+        "counted": "2,3,4,5",
+    }
     client.post("/items/1/vote", data=form | {"label.racist": "yes"})
     with console.database.write() as tx:
         votes.clear(tx, 2, people.by_name(tx, "Ann")[0], NOW)
@@ -223,7 +233,7 @@ def test_an_answer_that_was_taken_back_is_not_quietly_dropped_when_it_is_sent_ag
     token = log_in(client, console)
     console.intake.take([submission("1")], NOW)
     client.post("/queues/main/next", data={"csrf": token})
-    answer = {"csrf": token, "action": "block", "submission": "s1"}
+    answer = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1"}
     assert client.post("/items/1/vote", data=answer).status_code == 200
     client.post("/undo", data={"csrf": token, "submission": "s1"})
     refused = client.post("/items/1/vote", data=answer)
@@ -238,7 +248,7 @@ def test_a_refused_answer_shows_the_comment_and_what_is_true(client: TestClient,
     token = log_in(client, console)
     console.intake.take([submission("1"), submission("2")], NOW)
     client.post("/queues/main/next", data={"csrf": token})
-    answer = {"csrf": token, "action": "block", "comment": "as <they> said"}
+    answer = {"csrf": token, "action": "block", "label.racist": "yes", "comment": "as <they> said"}
     client.post("/items/1/vote", data=answer | {"submission": "s1"})
     for path in ("vote", "escalate"):
         refused = client.post(f"/items/1/{path}", data=answer | {"submission": f"{path}2"})
@@ -277,7 +287,9 @@ def test_undoing_keeps_the_order_and_the_filters(client: TestClient, console: Co
     console.intake.take([submission("1", language="en"), submission("2", language="de")], NOW)
     page = client.post("/queues/main/next?order=random&language=de", data={"csrf": token})
     assert page.url.path == "/items/2"
-    page = client.post(f"/items/2/vote?{page.url.query.decode()}", data={"csrf": token, "action": "allow"})
+    page = client.post(
+        f"/items/2/vote?{page.url.query.decode()}", data={"csrf": token, "action": "allow", "label.racist": "no"}
+    )
     (action,) = re.findall(r'action="(/undo[^"]*)"', page.text)
     (number,) = re.findall(r'id="undo".*?name="submission" value="([^"]+)"', page.text)
     again = client.post(action.replace("&amp;", "&"), data={"csrf": token, "submission": number})
@@ -307,7 +319,14 @@ def test_what_was_ticked_stays_when_an_answer_is_refused(client: TestClient, con
     words = "these people should all go back to where they came from"
     console.intake.take([submission(str(n), f"{words} {'now ' * n}") for n in range(3)], NOW)
     client.post("/queues/main/next", data={"csrf": token})
-    answer = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "alike.2": "yes"}
+    answer = {
+        "csrf": token,
+        "action": "block",
+        "label.racist": "yes",
+        "submission": "s1",
+        "alike": "all",
+        "alike.2": "yes",
+    }
     refused = client.post("/items/1/vote", data=answer | {f"label.{name}": "no" for name in console.settings.labels})
     assert refused.status_code == 422
     assert re.search(r'name="alike" value="all"\s+checked', refused.text)
@@ -339,7 +358,7 @@ def test_all_are_those_that_the_page_counted(client: TestClient, console: Consol
     page = client.post("/queues/main/next", data={"csrf": token})
     assert 'name="counted" value="2"' in page.text
     console.intake.take([submission("3", words.format("not"))], NOW)
-    form = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "counted": "2"}
+    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike": "all", "counted": "2"}
     client.post("/items/1/vote", data=form)
     assert [row(console.database, item).state for item in (1, 2, 3)] == ["decided", "decided", "open"]
 
@@ -351,7 +370,7 @@ def test_a_day_ends_for_items_that_are_taken_from_the_list_too(
     token = log_in(client, console)
     console.intake.take([submission("1"), submission("2")], NOW)
     assert client.post("/items/1/claim", data={"csrf": token}).status_code == 200
-    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "s1"})
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1"})
     refused = client.post("/items/2/claim", data={"csrf": token})
     assert (refused.status_code, "which is the limit" in refused.text) == (409, True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, cast, person
 from tests.unit.review.pages.conftest import ON_BOTH, log_in
@@ -98,9 +98,7 @@ def test_where_nothing_is_decided_the_page_says_so_and_leaves_no_file(
 
 def test_small_images_and_tables_to_download(client: TestClient, console: Console) -> None:
     token = log_in(client, console, role=Role.LEAD)
-    made = io.BytesIO()
-    Image.new("RGB", (900, 600), (10, 200, 90)).save(made, "PNG")
-    picture = f"data:image/png;base64,{base64.b64encode(made.getvalue()).decode()}"
+    picture = data_url(encoded(Image.new("RGB", (900, 600), (10, 200, 90)), "PNG"))
     console.intake.take([submission("1", images=[picture])], NOW)
     assert 'src="/images/1?small"' in client.get("/queues/main").text
     small = client.get("/images/1?small")

@@ -46,7 +46,10 @@ def test_a_list_goes_on_where_it_stopped(client: TestClient, console: Console) -
     for order in ("urgent", "random", "uncertain"):
         first = client.get(f"/queues/main?order={order}").text
         seen = re.findall(r'<a href="/items/(\d+)', first)
-        client.post(f"/items/{seen[0]}/vote", data={"csrf": token, "action": "block", "submission": f"k{order}"})
+        client.post(
+            f"/items/{seen[0]}/vote",
+            data={"csrf": token, "action": "block", "label.racist": "yes", "submission": f"k{order}"},
+        )
         (rest,) = re.findall(r'rel="next" href="([^"]+)"', first)
         second = client.get("/queues/main" + rest.replace("&amp;", "&")).text
         after = re.findall(r'<a href="/items/(\d+)', second)
@@ -60,7 +63,9 @@ def test_who_has_answered_all_is_told_and_may_take_it_back(client: TestClient, c
     token = log_in(client, console)
     Intake(console.database, console.settings.model_copy(update={"second_vote_rate": 1.0})).take([submission("1")], NOW)
     client.post("/queues/main/next", data={"csrf": token})
-    answer = client.post("/items/1/vote", data={"csrf": token, "action": "allow", "submission": "a1"})
+    answer = client.post(
+        "/items/1/vote", data={"csrf": token, "action": "allow", "label.racist": "no", "submission": "a1"}
+    )
     assert answer.url.path == "/queues/main"
     assert not answer.url.fragment, "which a script that follows the answer does not get"
     assert "Nothing here waits for you" in answer.text
@@ -76,7 +81,9 @@ def test_a_daily_limit_ends_the_day(client: TestClient, console: Console) -> Non
     token = log_in(client, console)
     console.intake.take([submission("1"), submission("2")], NOW)
     client.post("/queues/main/next", data={"csrf": token})
-    answer = client.post("/items/1/vote", data={"csrf": token, "action": "allow", "submission": "a1"})
+    answer = client.post(
+        "/items/1/vote", data={"csrf": token, "action": "allow", "label.racist": "no", "submission": "a1"}
+    )
     assert "which is the limit" in answer.text, "the vote is taken, the next item is not given"
     assert "which is the limit" in client.post("/queues/main/next", data={"csrf": token}).text
 

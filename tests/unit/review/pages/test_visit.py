@@ -111,7 +111,10 @@ def test_a_line_of_a_comment_ends_in_one_character(client: TestClient, console: 
     token = log_in(client, console)
     console.intake.take([submission("1")], NOW)
     longest = "a\r\n" * 1999 + "ab"  # 4,000 characters where it was written; a browser sends two for each end
-    client.post("/items/1/vote", data={"csrf": token, "action": "block", "comment": longest, "submission": "s"})
+    client.post(
+        "/items/1/vote",
+        data={"csrf": token, "action": "block", "label.racist": "yes", "comment": longest, "submission": "s"},
+    )
     with console.database.read() as db:
         assert [vote.comment for vote in votes.standing(db, 1)] == [longest.replace("\r", "")]
 

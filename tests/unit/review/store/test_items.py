@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 from sqlalchemy import select
+from tests.support.pictures import data_url, encoded, halves
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, copy_golden
 
@@ -18,11 +19,6 @@ from crossguard.review.store import claims, items, listing, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import images
-
-PIXEL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5Erk"
-    "Jggg=="
-)
 
 
 def test_a_post_is_found_by_its_source_appeals_and_golden_items_aside(console: Console, database: Database) -> None:
@@ -76,7 +72,7 @@ def test_the_own_id_of_a_post_may_end_in_the_number_of_its_item(console: Console
 
 
 def test_a_copy_has_the_images_of_its_original(console: Console, database: Database) -> None:
-    console.intake.take([submission("1", images=(PIXEL, PIXEL))], NOW)
+    console.intake.take([submission("1", images=(data_url(encoded(halves(), "PNG")),) * 2)], NOW)
     with database.write() as tx:
         made = copy_golden(tx, 1)
     with database.read() as db:
