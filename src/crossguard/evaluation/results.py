@@ -24,11 +24,6 @@ class Count:
     positive: int
     flagged: int
 
-    @property
-    def prevalence(self) -> float | None:
-        """Share of annotated posts that carry the label; None without annotated posts."""
-        return self.positive / self.annotated if self.annotated else None
-
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

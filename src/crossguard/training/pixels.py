@@ -83,8 +83,8 @@ def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], l
     """
     chunks = (chunk for examples, _ in parts for chunk in examples.chunks())
     for source in dict.fromkeys(name for chunk in chunks for name in chunk.sources):
-        wanted, failures = lost.get(source, 0), [f"{lost[source]} when the table was prepared"] * bool(lost.get(source))
-        count = wanted
+        wanted = count = lost.get(source, 0)
+        failures = [f"{count} when the table was prepared"] if count else []
         for examples, cache in parts:
             paths = [path for path, name in _named(examples) if name == source]
             failed = [path for path in paths if path in cache.failures]

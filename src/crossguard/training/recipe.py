@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -206,30 +206,27 @@ class Recipe(StrictModel):
         return problems
 
     def _target_problems(self) -> list[str]:
-        problems = [
-            f"{name} is empty; it needs one name or more"
-            for name in ("labels", "label_schemes")
-            if not getattr(self, name)
-        ]
-        for what, names in (
-            ("labels and auxiliary", (*self.labels, *self.auxiliary)),
-            ("label_schemes", self.label_schemes),
-        ):
+        needed = {"labels": self.labels, "label_schemes": self.label_schemes}
+        problems = [f"{what} is empty; it needs one name or more" for what, names in needed.items() if not names]
+        for what, names in (("labels and auxiliary", self.learnt), ("label_schemes", self.label_schemes)):
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 problems.append(f"{what} name {twice} twice")
-        if taken := [name for name in (*self.labels, *self.auxiliary) if name in FIXED]:
+        if taken := [name for name in self.learnt if name in FIXED]:
             problems.append(f"{taken} cannot be labels: tables have such a column for something else; rename it there")
-        if ANY in (*self.labels, *self.auxiliary):
+        if ANY in self.learnt:
             problems.append(f"a label cannot be called '{ANY}': in reports it is whether a post is hateful; rename it")
         if isinstance(self.pos_weight, tuple) and len(self.pos_weight) != self.num_outputs:
             problems.append(f"pos_weight has {len(self.pos_weight)} numbers for {self.num_outputs} outputs")
         for name, source in self.sources.items():
-            unknown = [
-                name for name in (*source.label_schemes, *source.label_scheme_weights) if name not in self.label_schemes
-            ]
-            if unknown:
+            taught = (*source.label_schemes, *source.label_scheme_weights)
+            if unknown := [scheme for scheme in taught if scheme not in self.label_schemes]:
                 problems.append(f"source '{name}' teaches {unknown}; the label schemes are {list(self.label_schemes)}")
         return problems
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """Label columns that are read."""
+        return (*self.labels, *self.auxiliary)
 
     @property
     def num_outputs(self) -> int:
@@ -274,7 +271,3 @@ class Recipe(StrictModel):
             mean=architecture.mean,
             std=architecture.std,
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the settings as YAML and JSON hold them."""
-        return self.model_dump(mode="json")

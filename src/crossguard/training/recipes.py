@@ -38,7 +38,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def to_yaml(recipe: Recipe) -> str:
     """Returns the whole recipe, defaults included."""
-    text: str = yaml.safe_dump(recipe.to_dict(), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return text
 
 

@@ -52,7 +52,7 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
     """
-    left_out = _LeftOut((*recipe.labels, *recipe.auxiliary))
+    left_out = _LeftOut(recipe.learnt)
     measured = gather(_picked(recipe, data, fold, left_out, held=True))
     held_out = HeldOut(measured)
     trained = gather(map(held_out.without_copies, _picked(recipe, data, fold, left_out, held=False)))
@@ -116,7 +116,7 @@ def _picked(
 ) -> Iterator[Examples]:
     """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
     for name, source, place in tables(recipe, data):
-        for address, table, unanswered in read_chunks(place, (*recipe.labels, *recipe.auxiliary)):
+        for address, table, unanswered in read_chunks(place, recipe.learnt):
             splits = np.array(table["split"].to_pylist(), dtype=np.str_)
             everything = _examples(recipe, name, source, table, address)
             trained = np.isin(splits, source.train_splits)
@@ -178,7 +178,7 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, addres
     import pyarrow as pa
 
     known = [column.partition("@")[0] for column in table.column_names if column not in FIXED]
-    if not set(known) & {*recipe.labels, *recipe.auxiliary}:
+    if not set(known) & set(recipe.learnt):
         hint = suggest(recipe.labels[0], known) if known else " It has no column of numbers from 0 to 1 per label."
         raise TableError(f"{address} has none of the labels {list(recipe.labels)}.{hint}")
     strata = table["stratum"].to_pylist()

@@ -49,7 +49,7 @@ class Trainer:
         self.gpu = self.accelerator.device.type == "cuda"
         self.workers = workers(self.accelerator)
         posts = f"{train.examples.fingerprint()} {measured.examples.fingerprint()}"
-        self.identity = RunIdentity(recipe.to_dict(), posts, self.processes)
+        self.identity = RunIdentity(recipe.model_dump(mode="json"), posts, self.processes)
         self.steps_per_epoch = [len(self._plan(epoch)) for epoch in range(recipe.num_train_epochs)]
         choose_attention(model, self.accelerator.device.type)
         objective = Objective(model, recipe, train.examples.targets)
@@ -95,12 +95,10 @@ class Trainer:
 
     def _tell(self, log: RunLog) -> None:
         """Says where this machine makes another run of the recipe than the recipe itself says."""
-        device = self.accelerator.device.type
-        note = precision_note(self.recipe, self.accelerator.mixed_precision, device)
-        if note:
+        recipe = self.recipe
+        if note := precision_note(recipe, self.accelerator.mixed_precision, self.accelerator.device.type):
             log.note(note)
         if self.processes > 1:
-            recipe = self.recipe
             alone = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
             log.note(
                 f"{self.processes} processes: a step adds the gradients of up to {alone * self.processes} posts, where "

@@ -17,7 +17,13 @@ from crossguard.errors import ConfigError, OutputError
 from crossguard.training.recipe import Recipe
 from crossguard.training.state import STATE, RunIdentity, RunState, check_folder, claimed
 
-RUN = RunIdentity(Recipe().to_dict(), "posts", 1)
+RUN = RunIdentity(Recipe().model_dump(mode="json"), "posts", 1)
+
+
+def state_of(average: dict[str, torch.Tensor] | None = None) -> RunState:
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return RunState(model, optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer), average=average)
 
 
 def test_the_same_run_goes_on() -> None:
@@ -27,7 +33,7 @@ def test_the_same_run_goes_on() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (replace(RUN, recipe=Recipe(lr_head=1.0).to_dict()), "other settings of lr_head"),
+        (replace(RUN, recipe=Recipe(lr_head=1.0).model_dump(mode="json")), "other settings of lr_head"),
         (replace(RUN, data="others"), "other posts or labels"),
         (replace(RUN, processes=2), r"2 processes \(now 1\)"),
     ],
@@ -43,19 +49,14 @@ def test_a_state_for_which_there_is_no_room_leaves_no_draft(tmp_path: Path, monk
         raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0\nframe #0: c10")
 
     monkeypatch.setattr(torch, "save", full)
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    state = RunState(model, optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer))
     with pytest.raises(OutputError, match=r"Cannot write .*state\.pt.*disk full.*unexpected pos 64 vs 0$"):
-        state.save(tmp_path, RUN)
+        state_of().save(tmp_path, RUN)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kept", [0, 40, 800])
 def test_a_state_that_was_cut_off_is_told(tmp_path: Path, kept: int) -> None:
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    state = RunState(model, optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer))
+    state = state_of()
     state.save(tmp_path, RUN)
     (tmp_path / "state.pt").write_bytes((tmp_path / "state.pt").read_bytes()[:kept])
     with pytest.raises(ConfigError, match=r"state\.pt is broken or was cut off \("):
@@ -63,14 +64,8 @@ def test_a_state_that_was_cut_off_is_told(tmp_path: Path, kept: int) -> None:
 
 
 def test_a_saved_average_goes_into_that_of_the_run_which_may_be_on_a_gpu(tmp_path: Path) -> None:
-    def state(value: float) -> RunState:
-        model = torch.nn.Linear(1, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer)
-        return RunState(model, optimizer, scheduler, average={"weight": torch.full((1, 1), value)})
-
-    state(1.0).save(tmp_path, RUN)
-    again = state(0.0)
+    state_of({"weight": torch.ones(1, 1)}).save(tmp_path, RUN)
+    again = state_of({"weight": torch.zeros(1, 1)})
     assert again.average is not None
     own = again.average["weight"]
     again.load(tmp_path, RUN)
