@@ -62,13 +62,8 @@ def policy(**labels: LabelPolicy) -> Policy:
 
 def test_bands_order_the_actions() -> None:
     rule = LabelPolicy(threshold=0.5, review=0.3, block=0.9)
-    assert [rule.action(score) for score in (0.29, 0.3, 0.5, 0.89, 0.9)] == [
-        Action.ALLOW,
-        Action.REVIEW,
-        Action.REVIEW,
-        Action.REVIEW,
-        Action.BLOCK,
-    ]
+    found = [rule.action(score) for score in (0.29, 0.3, 0.5, 0.89, 0.9)]
+    assert found == [Action.ALLOW, *[Action.REVIEW] * 3, Action.BLOCK]
 
 
 def test_without_bands_a_flag_asks_for_review_and_nothing_is_blocked() -> None:
@@ -187,6 +182,31 @@ class TestPolicyFile:
         assert "Did you mean 'threshold'?" in message
         assert "less than or equal to 1" in message
 
+    @pytest.mark.parametrize("word", ["no", "off", "yes", "on"])
+    def test_a_switch_is_no_score(self, tmp_path: Path, word: str) -> None:
+        """As 0, `review: no` sent every post to review; as 1, `block: yes` meant never."""
+        path = tmp_path / "policy.yaml"
+        path.write_text(
+            "name: p\nversion: '1'\n"
+            f"labels: {{a: {{threshold: 0.6, review: {word}, prevalence: {{source: {word}, target: 0.1}}}}}}\n"
+            f"tenants: {{kids: {{a: {{block: {word}}}}}}}\n"
+            f"attributes: {{toxicity: {{threshold: {word}}}}}\n"
+            f"feed_prevalence: {{a: {word}}}\n"
+        )
+        with pytest.raises(ConfigError) as failure:
+            read_policy_file(path)
+        told = [line.removeprefix("  - ").partition(":") for line in str(failure.value).splitlines()[1:]]
+        assert [place for place, _, _ in told] == [
+            "'labels.a.review'",
+            "'labels.a.prevalence.source'",
+            "'attributes.toxicity.threshold'",
+            "'feed_prevalence.a'",
+            "'tenants.kids.a.block'",
+        ]
+        assert all("YAML reads yes, no, on and off as true and false" in reason for _, _, reason in told)
+        assert "for no such band, write 'review: null'" in told[0][2]
+        assert "for no such band, write 'block: null'" in told[4][2]
+
     def test_unknown_labels_are_told(self) -> None:
         file = PolicyFile.model_validate({"name": "p", "version": "1", "labels": {"aa": {"threshold": 0.1}}})
         with pytest.raises(ConfigError, match="Unknown label 'aa'"):
@@ -250,8 +270,7 @@ def test_bands_of_an_input_must_lie_around_the_threshold() -> None:
 
 
 def test_a_file_keeps_the_bands_of_inputs_unless_it_has_its_own_and_a_tenant_is_the_last_word() -> None:
-    base = policy().model_copy(update={})
-    base = parse(Policy, base.model_dump(mode="json") | {"inputs": {"both": {"a": {"threshold": 0.7}}}}, "base")
+    base = parse(Policy, policy().model_dump(mode="json") | {"inputs": {"both": {"a": {"threshold": 0.7}}}}, "base")
     data = {"name": "mine", "version": "1", "tenants": {"strict": {"a": {"threshold": 0.2}}}}
     file = parse(PolicyFile, data, "mine")
     assert file.apply({"default": base}, LABELS).rules("both")["a"].threshold == 0.7
@@ -326,9 +345,5 @@ def test_a_changed_copy_decides_by_what_it_says() -> None:
 
 
 def test_a_policy_file_is_told_by_its_ending_in_any_case() -> None:
-    assert [is_policy_file(name) for name in ("mine.yaml", "MINE.YAML", "b.Yml", "default")] == [
-        True,
-        True,
-        True,
-        False,
-    ]
+    assert all(map(is_policy_file, ("mine.yaml", "MINE.YAML", "b.Yml")))
+    assert not is_policy_file("default")

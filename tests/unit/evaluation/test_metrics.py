@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crossguard.evaluation.bootstrap import engine_for, resample
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.metrics import FALSE_POSITIVE_RATES, rate_key
+from crossguard.evaluation.metrics import FALSE_POSITIVE_RATES, METRICS, rate_key
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
 
 NAN = float("nan")
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
 
 
 def sample(truth: list[list[float]], scores: list[list[float]], thresholds: float = 0.5) -> Sample:
@@ -125,3 +127,9 @@ def test_posts_of_a_cross_fit_are_ranked_by_the_scores_before_it() -> None:
             assert (estimate.value, estimate.low) == pytest.approx((expected.value, expected.low)), (label, name)
     assert found[""].overall["roc_auc_micro"] == found["ranks"].overall["roc_auc_micro"]
     assert found[""].overall["ece_macro"].value == pytest.approx(found["scores"].overall["ece_macro"].value)
+
+
+def test_every_metric_is_described_with_its_averages() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` | {metric.meaning} | {', '.join(metric.averages)} |" in text, metric.name

@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from crossguard.decision.calibration import Floats
 from crossguard.errors import InputError
 from crossguard.evaluation.score_maps import fit_map
 
-Floats = NDArray[np.float64]
 DISTORTIONS: dict[str, Callable[[Floats], Floats]] = {
     "identity": lambda x: x,
     "square": lambda x: x**2,

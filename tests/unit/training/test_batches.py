@@ -22,21 +22,7 @@ from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
 from crossguard.training.tokenizers import write_tokenizer
 
-WORDS = [
-    "people",
-    "write",
-    "quite",
-    "different",
-    "sentences",
-    "about",
-    "many",
-    "different",
-    "things",
-    "every",
-    "morning",
-]
-
-
+WORDS = "people write quite different sentences about many different things every morning"
 RECIPE = Recipe(backend="compact", encoder_name="tiny", labels=("racist",), text_noise=0.7, mask_tokens=0.2)
 
 
@@ -52,7 +38,7 @@ def held(batch: Tensors) -> dict[str, object]:
 
 @pytest.fixture
 def batcher(tmp_path: Path) -> Batcher:
-    return batcher_of([" ".join(WORDS[: 2 + n % 9]) for n in range(24)], tmp_path)
+    return batcher_of([" ".join(WORDS.split()[: 2 + n % 9]) for n in range(24)], tmp_path)
 
 
 def batcher_of(texts: list[str], tmp_path: Path) -> Batcher:

@@ -77,15 +77,14 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def short() -> Recipe:
+def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A run of one step, with a cache of its own."""
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
     return recipe(labels=("racist", "sexist"), num_train_epochs=1, max_steps=1, max_text_length=32, precision="fp32")
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_refused_resume_changes_no_file_of_the_run(
-    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+def test_a_refused_resume_changes_no_file_of_the_run(short: Recipe, tmp_path: Path) -> None:
     table, run = write_tiny_table(tmp_path / "table", 24), tmp_path / "run"
     train(short, table, run)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -112,9 +111,8 @@ def test_a_fold_without_posts_and_a_label_with_one_answer_are_told_before_the_ru
 
 @pytest.mark.filterwarnings("default")
 def test_what_no_post_has_is_told_and_remembered(
-    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    short: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
     table, long = tmp_path / "posts.csv", "word " * 40
     answers = ("train,0,1", "train,1,0", "val,1,0", "val,0,1")
     rows = (f"{long if n == 2 else ''}{n},{answer}\n" for n, answer in enumerate(answers))
@@ -138,10 +136,7 @@ def test_what_no_post_has_is_told_and_remembered(
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_resumed_run_shows_images_to_the_encoder_that_it_started_from(
-    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+def test_a_resumed_run_shows_images_to_the_encoder_that_it_started_from(short: Recipe, tmp_path: Path) -> None:
     table = write_tiny_table(tmp_path / "table")
     train(short.model_copy(update={"init_seed": 1}), table, tmp_path / "first")
     frozen = short.model_copy(update={"freeze_image": True})
@@ -151,9 +146,8 @@ def test_a_resumed_run_shows_images_to_the_encoder_that_it_started_from(
 
 @pytest.mark.filterwarnings("default")
 def test_images_that_nobody_can_read_are_not_trained_on(
-    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    short: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
     table = write_tiny_table(tmp_path / "table", 24)
     for image in table.parent.glob("*.png"):
         image.write_bytes(b"broken")

@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from crossguard.evaluation.audit.bias import AUCS, audit_groups
 from crossguard.evaluation.sample import Sample
 
-NAN = float("nan")
 
-
-def sample(
-    seed: int, posts: int = 400, shift: float = 0.0
-) -> tuple[Sample, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def sample(seed: int, posts: int = 400, shift: float = 0.0) -> tuple[Sample, NDArray[np.bool_]]:
     """Posts of a group (a third) and others; harmless posts of the group score higher by `shift`."""
     generator = np.random.default_rng(seed)
     inside = generator.random(posts) < 1 / 3

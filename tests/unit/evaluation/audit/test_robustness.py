@@ -26,15 +26,7 @@ class Reader:
     def _decide(self, post: Post) -> Decision:
         flagged = "awful" in f"{post.text} {post.image_text}"
         label = LabelDecision(float(flagged), 0.5, flagged, Action.REVIEW if flagged else Action.ALLOW)
-        return cast("Decision", SimpleDecision(post.id, {"rude": label}))
-
-
-class SimpleDecision(Decision):
-    """A decision of which only the labels matter here."""
-
-    def __init__(self, id_: str, labels: dict[str, LabelDecision]) -> None:
-        object.__setattr__(self, "id", id_)
-        object.__setattr__(self, "labels", labels)
+        return Decision(post.id, {"rude": label}, label.action, 1.0, "reader", "1", "default", "1")
 
 
 def annotated(texts: Sequence[str], hateful: Sequence[float]) -> Annotated:

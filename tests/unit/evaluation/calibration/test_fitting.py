@@ -23,6 +23,12 @@ def data(posts: int = 2000, seed: int = 0) -> tuple[NDArray[np.float64], NDArray
     return 2 * true, (generator.random((posts, 2)) < sigmoid(true)).astype(np.float64)
 
 
+def overall(key: str, sample: Sample) -> float:
+    value = evaluate(sample, rounds=0).overall[key].value
+    assert value is not None
+    return value
+
+
 def flags(fitted: Fitted, logits: NDArray[np.float64]) -> NDArray[np.bool_]:
     return fitted.scores(LABELS, logits) >= np.array([fitted.rules[name].threshold for name in LABELS])
 
@@ -30,10 +36,8 @@ def flags(fitted: Fitted, logits: NDArray[np.float64]) -> NDArray[np.bool_]:
 def test_scores_are_calibrated_on_fresh_posts() -> None:
     fitted = fit(Plan(), LABELS, *data())
     logits, truth = data(seed=1)
-    before = evaluate(Sample.build(LABELS, truth, sigmoid(logits)), rounds=0).overall["ece_macro"].value
-    after = evaluate(Sample.build(LABELS, truth, fitted.scores(LABELS, logits)), rounds=0).overall["ece_macro"].value
-    assert before is not None
-    assert after is not None
+    before = overall("ece_macro", Sample.build(LABELS, truth, sigmoid(logits)))
+    after = overall("ece_macro", Sample.build(LABELS, truth, fitted.scores(LABELS, logits)))
     assert after < 0.03 < before
 
 
@@ -107,13 +111,9 @@ def test_cross_fitting_does_not_flatter_a_model_that_knows_nothing() -> None:
     truth = (generator.random((150, 2)) < 0.3).astype(float)
     logits = generator.normal(size=(150, 2))
     sample = Sample.build(LABELS, truth, sigmoid(logits))
-    crossed = evaluate(cross_fit(Plan(kinds=("isotonic",)), sample, logits), rounds=0).overall["log_loss_macro"].value
+    crossed = overall("log_loss_macro", cross_fit(Plan(kinds=("isotonic",)), sample, logits))
     fitted = fit(Plan(kinds=("isotonic",)), LABELS, logits, truth)
-    same = (
-        evaluate(Sample.build(LABELS, truth, fitted.scores(LABELS, logits)), rounds=0).overall["log_loss_macro"].value
-    )
-    assert crossed is not None
-    assert same is not None
+    same = overall("log_loss_macro", Sample.build(LABELS, truth, fitted.scores(LABELS, logits)))
     assert same < crossed - 0.02, "the fitted estimate is the flattering one"
 
 
