@@ -419,7 +419,7 @@ def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: Conso
         token = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
         answered = []
         for turn in range(12):
-            sent = {"csrf": token, "action": "block", "submission": f"turn{turn}"}
+            sent = {"csrf": token, "action": "block", "label.racist": "yes", "submission": f"turn{turn}"}
             if turn == 5:
                 process.kill()
                 process.start()

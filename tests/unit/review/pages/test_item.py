@@ -129,10 +129,7 @@ def test_id_and_source_of_a_post_are_for_who_measures_and_does_not_decide_it(
     console.intake.take([submission("post-1", source="forum"), golden], NOW)
     token = log_in(client, console)
     client.post("/queues/main/next", data={"csrf": token})
-    client.post(
-        "/items/1/vote",
-        data={"csrf": token, "action": "block", "label.racist": "yes", "comment": "x", "submission": "s1"},
-    )
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1"})
     shown = client.get("/items/1").text
     assert "id post-1" not in shown
     assert "<span>forum</span>" not in shown
@@ -202,14 +199,7 @@ def test_undo_says_how_many_answers_stay(client: TestClient, console: Console) -
     token = log_in(client, console)
     words = "these people should all go back to where they came from"
     console.intake.take([submission(str(i), words, author=f"a{i}") for i in range(1, 6)], NOW)
-    form = {
-        "csrf": token,
-        "action": "block",
-        "label.racist": "yes",
-        "submission": "s1",
-        "alike": "all",
-        "counted": "2,3,4,5",
-    }
+    form = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "counted": "2,3,4,5"}
     client.post("/items/1/vote", data=form | {"label.racist": "yes"})
     with console.database.write() as tx:
         votes.clear(tx, 2, people.by_name(tx, "Ann")[0], NOW)
@@ -319,19 +309,27 @@ def test_what_was_ticked_stays_when_an_answer_is_refused(client: TestClient, con
     words = "these people should all go back to where they came from"
     console.intake.take([submission(str(n), f"{words} {'now ' * n}") for n in range(3)], NOW)
     client.post("/queues/main/next", data={"csrf": token})
-    answer = {
-        "csrf": token,
-        "action": "block",
-        "label.racist": "yes",
-        "submission": "s1",
-        "alike": "all",
-        "alike.2": "yes",
-    }
+    answer = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "alike.2": "yes"}
     refused = client.post("/items/1/vote", data=answer | {f"label.{name}": "no" for name in console.settings.labels})
     assert refused.status_code == 422
     assert re.search(r'name="alike" value="all"\s+checked', refused.text)
     assert re.search(r'name="alike.2" value="yes"\s+checked', refused.text)
     assert not re.search(r'name="alike.3" value="yes"\s+checked', refused.text)
+
+
+def test_an_answer_to_labels_that_were_renamed_counts_for_nothing(client: TestClient, console: Console) -> None:
+    """It would be kept without its labels, as that of a harmless post."""
+    token = log_in(client, console)
+    console.intake.take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    console.settings = console.settings.model_copy(update={"labels": ("toxic", "threat")})
+    answer = {"csrf": token, "action": "block", "label.racist": "yes", "comment": "as they said", "submission": "s1"}
+    refused = client.post("/items/1/vote", data=answer)
+    assert refused.status_code == 422
+    assert "The labels have changed since this page was opened; there is no longer: racist." in refused.text
+    assert "as they said</textarea>" in refused.text
+    assert 'name="label.toxic"' in refused.text
+    assert row(console.database, 1).state == "open"
 
 
 def test_what_people_say_of_a_post_is_masked_as_the_post_is(client: TestClient, console: Console) -> None:

@@ -35,7 +35,8 @@ def test_the_quality_page_draws_false_positives_per_group(client: TestClient, co
     console.intake.take(posts, NOW)
     for number in range(1, len(posts) + 1):
         client.post(f"/items/{number}/claim", data={"csrf": token})
-        client.post(f"/items/{number}/vote", data={"csrf": token, "action": "allow", "submission": f"v{number}"})
+        answer = {"csrf": token, "action": "allow", "label.racist": "no", "submission": f"v{number}"}
+        client.post(f"/items/{number}/vote", data=answer)
     console.measured = None
     page = client.get("/quality").text
     assert "Part of the harmless posts naming a group that was flagged." in page
@@ -104,7 +105,7 @@ def test_small_images_and_tables_to_download(client: TestClient, console: Consol
     small = client.get("/images/1?small")
     assert Image.open(io.BytesIO(small.content)).size == (160, 107)
     assert small.headers["cache-control"] == "no-store", "nobody sees it after logging out, or after it was erased"
-    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "s"})
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "submission": "s"})
     table = client.get("/quality/decided.csv")
     assert (table.status_code, table.text.count("\n")) == (200, 2)
     assert client.get("/quality/decided.exe").status_code == 404
