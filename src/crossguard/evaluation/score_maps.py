@@ -8,6 +8,7 @@ bends where it likes, is the candidate for pairs without noise. Cross-validation
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -42,7 +43,7 @@ def fit_map(ours: Floats, theirs: Floats) -> MonotoneMap:
         raise InputError(f"A map needs at least {MIN_PAIRS} posts with both scores, and there are {len(ours)}.")
     if np.ptp(ours) < MIN_GAP:
         raise InputError("All of our scores are alike, so nothing can be said of others. Take more varied posts.")
-    candidates: list[Fit] = [_isotonic, *map(_penalised, PENALTIES)]
+    candidates: list[Fit] = [_isotonic, *(partial(_penalised, penalty) for penalty in PENALTIES)]
     errors = [_held_out_errors(fit, ours, theirs) for fit in candidates]
     best = int(np.argmin([float(np.mean(found**2)) for found in errors]))
     x, y = _thinned(*candidates[best](ours, theirs))
@@ -70,17 +71,14 @@ def _isotonic(ours: Floats, theirs: Floats) -> Knots:
     return model.X_thresholds_, model.y_thresholds_
 
 
-def _penalised(penalty: float) -> Fit:
-    def fit(ours: Floats, theirs: Floats) -> Knots:
-        knots = _knots(ours)
-        hats = np.stack([np.interp(ours, knots, unit) for unit in np.eye(len(knots))], axis=1)
-        steps = np.tril(np.ones((len(knots), len(knots))))
-        bends = _bends(knots)
-        system = np.vstack([hats / np.sqrt(len(ours)), np.sqrt(penalty) * bends]) @ steps
-        target = np.concatenate([theirs / np.sqrt(len(ours)), np.zeros(len(bends))])
-        return knots, np.clip(steps @ nnls(system, target)[0], 0, 1)
-
-    return fit
+def _penalised(penalty: float, ours: Floats, theirs: Floats) -> Knots:
+    knots = _knots(ours)
+    hats = np.stack([np.interp(ours, knots, unit) for unit in np.eye(len(knots))], axis=1)
+    steps = np.tril(np.ones((len(knots), len(knots))))
+    bends = _bends(knots)
+    system = np.vstack([hats / np.sqrt(len(ours)), np.sqrt(penalty) * bends]) @ steps
+    target = np.concatenate([theirs / np.sqrt(len(ours)), np.zeros(len(bends))])
+    return knots, np.clip(steps @ nnls(system, target)[0], 0, 1)
 
 
 def _knots(ours: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ LOOKALIKES: Final = {
 }  # fmt: skip
 
 Pixels = NDArray[np.uint8]
+Change: TypeAlias = Callable[[str, np.random.Generator], str]
 
 
 def random_for(recipe: Recipe, epoch: int, row: int, *purpose: int) -> np.random.Generator:
@@ -104,7 +106,7 @@ def _look_alike(word: str, random: np.random.Generator) -> str:
 
     def changed(letter: str) -> str:
         others = LOOKALIKES.get(letter.lower(), "")
-        return str(random.choice(list(others))) if others and random.random() < rate else letter
+        return _one_of(others, random) if others and random.random() < rate else letter
 
     return "".join(changed(letter) for letter in word)
 
@@ -115,28 +117,8 @@ def _vowels(word: str, random: np.random.Generator) -> str:
     return word[0] + "".join(sign if letter in "aeiouAEIOU" else letter for letter in word[1:])
 
 
-def _star(word: str, random: np.random.Generator) -> str:
-    place = _inner(word, random)
-    return f"{word[:place]}{random.choice(list('*#%.-'))}{word[place + 1 :]}"
-
-
-def _gap(word: str, random: np.random.Generator) -> str:
-    place = _inner(word, random)
-    return f"{word[:place]}{random.choice(list(' .-*/'))}{word[place:]}"
-
-
 def _spaced(word: str, random: np.random.Generator) -> str:
     return str(random.choice([" ", ".", "-", "_", "*", "/", " . "])).join(word)
-
-
-def _drop(word: str, random: np.random.Generator) -> str:
-    place = _inner(word, random)
-    return word[:place] + word[place + 1 :]
-
-
-def _double(word: str, random: np.random.Generator) -> str:
-    place = _inner(word, random)
-    return word[:place] + word[place] * int(random.integers(1, 4)) + word[place:]
 
 
 def _stretch(word: str, random: np.random.Generator) -> str:
@@ -150,16 +132,29 @@ def _swap(word: str, random: np.random.Generator) -> str:
     return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
 
-def _near(word: str, random: np.random.Generator) -> str:
-    """Hits the wrong key once."""
-    place = _inner(word, random)
-    return word[:place] + str(random.choice(list("abcdefghijklmnopqrstuvwxyz"))) + word[place + 1 :]
+def _at_one(change: Change) -> Change:
+    """Changes one inner letter."""
+
+    def changed(word: str, random: np.random.Generator) -> str:
+        place = _inner(word, random)
+        return word[:place] + change(word[place], random) + word[place + 1 :]
+
+    return changed
 
 
 def _inner(word: str, random: np.random.Generator) -> int:
     return int(random.integers(1, len(word) - 1))
 
 
+def _one_of(signs: str, random: np.random.Generator) -> str:
+    return str(random.choice(list(signs)))
+
+
+_STAR: Final = _at_one(lambda _, random: _one_of("*#%.-", random))
+_GAP: Final = _at_one(lambda letter, random: _one_of(" .-*/", random) + letter)
+_DROP: Final = _at_one(lambda _, __: "")
+_DOUBLE: Final = _at_one(lambda letter, random: letter * (1 + int(random.integers(1, 4))))
+_WRONG_KEY: Final = _at_one(lambda _, random: _one_of("abcdefghijklmnopqrstuvwxyz", random))
 _CHANGES: Final = (
-    *(_look_alike,) * 3, _vowels, _star, _gap, _gap, _spaced, _drop, _drop, _double, _stretch, _swap, _swap, _near,
+    *(_look_alike,) * 3, _vowels, _STAR, _GAP, _GAP, _spaced, _DROP, _DROP, _DOUBLE, _stretch, _swap, _swap, _WRONG_KEY,
 )  # fmt: skip

@@ -160,12 +160,14 @@ class HeldOut:
         return examples.take(rows)
 
     def _has(self, key: str, image: Path | None) -> bool:
-        images = self._images.get(key, set())
+        images = self._images.get(key)
+        if not images:
+            return False
         if image is None or None in images:
-            return bool(images)
-        if images and key not in self._hashes:
+            return True
+        if key not in self._hashes:
             self._hashes[key] = {image_hash(other) for other in images if other is not None}
-        return bool(images) and image_hash(image) in self._hashes[key]
+        return image_hash(image) in self._hashes[key]
 
 
 def image_hash(image: Path) -> str:
