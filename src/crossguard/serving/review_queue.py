@@ -30,6 +30,7 @@ IDLE_S: Final = 0.2
 TIMEOUT_S: Final = 10.0
 LAST_S: Final = 5.0
 """How long the end of the service waits for the console, after it has been served all the while."""
+SHORTEST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 # What the console takes of a post; the service may take more, and the beginning is better than nothing.
 _LONGEST_ID: Final = 500
@@ -137,10 +138,10 @@ class ReviewQueue:
         """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
         One post that the console does not take must not cost the others: what is refused is sent again in halves, and
-        what met a conflict once more as it is before.
+        the first of conflicts in a row once more as it is before.
         """
         parts = [[write() for _, write in batch]]
-        wait, conflict = 1.0, False
+        wait, conflict = SHORTEST_WAIT_S, False
         while parts:
             last = self._stopping.is_set()
             status, said = self._post(parts[0])
@@ -154,6 +155,7 @@ class ReviewQueue:
                 self._stopping.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
                 continue
+            wait, conflict = SHORTEST_WAIT_S, status == _CONFLICT
             part = parts.pop(0)
             middle = len(part) // 2
             if status in _ABOUT_POSTS and middle:

@@ -40,6 +40,18 @@ def queue_to(console: Callable[[httpx2.Request], httpx2.Response]) -> ReviewQueu
     return ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
 
 
+class Hasty(threading.Event):
+    """Does not wait, and remembers for how long it should have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        return self.is_set()
+
+
 def send_until(happened: threading.Event, outgoing: ReviewQueue) -> None:
     outgoing.start()
     assert happened.wait(20)
@@ -136,7 +148,34 @@ def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
     texts = ["a", "bad", "b", "last"]
     outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
     send_until(ended, outgoing)
-    assert sent == [texts, texts, ["a", "bad"], ["a"], ["bad"], ["b", "last"]]
+    assert sent == [texts, texts, ["a", "bad"], ["a"], ["bad"], ["bad"], ["b", "last"]]
+
+
+def waits_for_two_posts(console: Console, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Sends two posts until both are taken; returns for how long it would have been waited each time."""
+    hasty, both = Hasty(), threading.Event()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        answered = console(request)
+        if len(console.items) == 2:
+            both.set()
+        return answered
+
+    outgoing = queue_to(answer)
+    monkeypatch.setattr(outgoing, "_stopping", hasty)
+    outgoing.put([Post("1", "a"), Post("2", "b")], [failed("x", "image_empty")] * 2)
+    send_until(both, outgoing)
+    return hasty.waits
+
+
+def test_a_conflict_that_passes_costs_no_post_after_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(409, 413, 200, 409)
+    waits_for_two_posts(console, monkeypatch)
+    assert [item["text"] for item in console.items] == ["a", "b"]
+
+
+def test_a_console_that_takes_posts_again_is_not_waited_for_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waits_for_two_posts(Console(503, 503, 413, 200, 503), monkeypatch) == [1.0, 2.0, 1.0]
 
 
 def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> None:
