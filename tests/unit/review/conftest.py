@@ -16,9 +16,10 @@ from crossguard.review.console import Console
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, items, people, votes
+from crossguard.review.store import claims, items, people, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
+from crossguard.review.store.schema import HOUR
 
 NOW = 1_800_000_000.0
 LEASE = 600.0
@@ -100,6 +101,17 @@ def take(database: Database, who: Person, queue: str = "main", now: float = NOW)
 def cast(database: Database, item: int, who: Person, ballot: Ballot = BLOCK, now: float = NOW) -> None:
     with database.write() as tx:
         votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=now)
+
+
+def undo(database: Database, item: int, who: Person, now: float = NOW) -> list[int]:
+    """Takes back what `cast` recorded."""
+    with database.write() as tx:
+        return votes.undo(tx, f"{item}x{who.id}", who, now, HOUR)
+
+
+def erase(database: Database, author: str) -> int:
+    with database.write() as tx:
+        return retention.erase_author(tx, author, NOW)
 
 
 def decide_one(console: Console, who: Person, text: str = "", ballot: Ballot = BLOCK, **more: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.support.pictures import data_url, encoded, halves
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, cast, decide_all, take
+from tests.unit.review.conftest import NOW, cast, decide_all, erase, take
 
 from crossguard.data.tables import read_rows
 from crossguard.errors import InputError, OutputError
@@ -20,7 +20,6 @@ from crossguard.review.console import Console
 from crossguard.review.export import export
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import retention
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 
@@ -100,8 +99,7 @@ def exported(console: Console, database: Database, ann: Person, tmp_path: Path) 
     out = tmp_path / "out.jsonl"
     export(database, HATE.names, out)
     (tmp_path / "out-images" / "mine.jpg").touch()
-    with database.write() as tx:
-        retention.erase_author(tx, "a", NOW)
+    erase(database, "a")
     return out
 
 
@@ -190,8 +188,7 @@ def test_without_a_decision_nothing_is_written_unless_all_is_erased(
     assert take(database, ann) == 1
     cast(database, 1, ann)
     assert export(database, HATE.names, out).rows == 1
-    with database.write() as tx:
-        retention.erase_author(tx, "a", NOW)
+    erase(database, "a")
     done = export(database, HATE.names, out)
     assert (done.rows, done.erased, len(out.read_text().splitlines()), files(out)) == (0, 1, 1, [])
 

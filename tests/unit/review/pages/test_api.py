@@ -10,7 +10,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, decide_one, row, take
+from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, decide_one, erase, row, take, undo
 from tests.unit.review.pages.conftest import ON_BOTH
 
 from crossguard.review.console import Console
@@ -89,8 +89,7 @@ def test_an_appeal_never_goes_to_who_decided_first(
     assert "appeal.decided" in events(database)
     assert row(database, 1).outcome["action"] == "allow", "the appeal has the last word"
     assert not row(database, 1).hateful
-    with database.write() as tx:
-        votes.undo(tx, f"{made['item']}x{ben.id}", ben, NOW, HOUR)
+    undo(database, made["item"], ben)
     assert row(database, 1).outcome["action"] == "block"
 
 
@@ -153,8 +152,7 @@ def test_an_appeal_is_against_all_that_was_decided_about_a_post(
     assert [take(database, who, "appeals") for who in (ann, ben, cid)] == [None, None, made]
     cast(database, made, cid, ALLOW)
     assert [row(database, item).outcome["action"] for item in (1, 2)] == ["allow", "allow"]
-    with database.write() as tx:
-        votes.undo(tx, f"{made}x{cid.id}", cid, NOW, 600)
+    undo(database, made, cid)
     assert [row(database, item).outcome["action"] for item in (1, 2)] == ["block", "block"]
 
 
@@ -173,8 +171,7 @@ def test_an_appeal_is_against_what_was_decided_about_the_text_that_it_shows(
     assert take(database, ben, "appeals") == made
     cast(database, made, ben, ALLOW)
     assert [row(database, item).outcome["action"] for item in (1, 2)] == ["block", "allow"]
-    with database.write() as tx:
-        assert votes.undo(tx, f"1x{ann.id}", ann, NOW, 600) == [1], "nobody appealed against it"
+    assert undo(database, 1, ann) == [1], "nobody appealed against it"
 
 
 def test_an_appeal_covers_no_other_text_when_its_own_is_deleted_meanwhile(
@@ -223,8 +220,7 @@ def test_of_two_appeals_the_one_that_stands_has_the_last_word(
         assert take(database, ben, "appeals", now=now) == item
         cast(database, item, ben, ballot, now=now)
     for item, action, hateful in ((second, "block", True), (first, "allow", False)):
-        with database.write() as tx:
-            votes.undo(tx, f"{item}x{ben.id}", ben, NOW + 3, HOUR)
+        undo(database, item, ben, NOW + 3)
         assert (row(database, 1).outcome["action"], row(database, 1).hateful) == (action, hateful)
 
 
@@ -232,8 +228,7 @@ def test_what_nobody_can_look_at_again_is_refused(console: Console, database: Da
     with pytest.raises(NotFoundError, match="sent no post '1'"):
         take_appeal(console, Appeal(id="a1", post="1"), NOW)
     decide_one(console, ann, author="a")
-    with database.write() as tx:
-        retention.erase_author(tx, "a", NOW)
+    erase(database, "a")
     with pytest.raises(NotFoundError, match="content of the post '1' is deleted"):
         take_appeal(console, Appeal(id="a1", post="1"), NOW)
 

@@ -11,13 +11,13 @@ from PIL import Image
 from sqlalchemy import select
 from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, copy_golden, row
+from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, copy_golden, erase, row
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import arrivals, claims, items, retention, votes
+from crossguard.review.store import arrivals, claims, items, votes
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -86,8 +86,7 @@ def test_the_next_suggestion_of_a_person_takes_the_place_of_theirs(console: Cons
 
 def test_a_report_on_what_is_erased_leaves_no_words(console: Console, database: Database) -> None:
     console.intake.take([submission("1", author="a", report={"reporter": "r", "reason": "rude"})], NOW)
-    with database.write() as tx:
-        retention.erase_author(tx, "a", NOW)
+    erase(database, "a")
     console.intake.take([submission("1", author="a", report={"reporter": "s", "reason": "he is John"})], NOW)
     with database.read() as db:
         assert db.execute(select(reports.c.reason)).scalars().all() == ["", ""]
@@ -238,5 +237,4 @@ def test_a_post_that_is_not_sampled_any_more_gets_its_author_too(
     later = Console(everything.model_copy(update={"audit_rate": 0.0}), database)
     assert later.intake.take([submission("1", score=0.02, author="a")], NOW).passed == 1
     assert row(database, 1).author == "a"
-    with database.write() as tx:
-        assert retention.erase_author(tx, "a", NOW) == 1
+    assert erase(database, "a") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row
+from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row, undo
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
@@ -39,15 +39,13 @@ def test_an_appeal_changes_the_answer_and_undoing_it_brings_that_back(
     assert row(database, 2).expected == YES
     cast(database, appeal, ben, ALLOW, NOW + 1)
     assert (row(database, 2).expected, row(database, 2).state) == (NO, "gold")
-    with database.write() as tx:
-        votes.undo(tx, f"{appeal}x{ben.id}", ben, NOW + 2, 600)
+    undo(database, appeal, ben, NOW + 2)
     assert row(database, 2).expected == YES
 
 
 def test_made_again_it_takes_the_answer_of_now(console: Console, database: Database, ann: Person, ben: Person) -> None:
     make(database)
-    with database.write() as tx:
-        votes.undo(tx, f"1x{ann.id}", ann, NOW, 600)
+    undo(database, 1, ann)
     cast(database, 1, ben, Ballot({"racist": Answer.NO, "sexist": Answer.UNSURE}, "allow"))
     assert row(database, 2).expected == YES
     assert make(database) == "change golden"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, erase
 
 from crossguard.likeness import Likeness, describe
 from crossguard.review.console import Console
-from crossguard.review.store import items, likenesses, retention
+from crossguard.review.store import items, likenesses
 from crossguard.review.store.database import Database
 from crossguard.review.store.likenesses import Content
 
@@ -46,8 +46,7 @@ def test_what_has_neither_words_nor_images_is_in_no_group(console: Console, data
 
 def test_an_erased_post_is_compared_with_no_longer(console: Console, database: Database) -> None:
     console.intake.take([submission("1", SPAM, author="a")], NOW)
-    with database.write() as tx:
-        retention.erase_author(tx, "a", NOW)
+    erase(database, "a")
     console.intake.take([submission("2", VARIED)], NOW)
     own = describe(f"{VARIED} ", [])
     assert isinstance(own, Likeness)

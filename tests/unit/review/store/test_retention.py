@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, update
 from tests.support.review import submission
-from tests.unit.review.conftest import BLOCK, NOW, copy_golden, row
+from tests.unit.review.conftest import BLOCK, NOW, copy_golden, erase, row
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
@@ -50,8 +50,7 @@ def test_decided_items_lose_their_content_in_time_and_keep_their_decision(databa
 
 
 def test_what_is_erased_before_a_decision_waits_for_none(database: Database, ann: Person) -> None:
-    with database.write() as tx:
-        assert retention.erase_author(tx, "a", NOW) == 2
+    assert erase(database, "a") == 2
     assert [row(database, item).state for item in (1, 2)] == ["decided", "erased"]
     with database.write() as tx:
         assert claims.claim_next(tx, ann.id, "main", NOW + DAY, 600) is None
@@ -78,8 +77,7 @@ def test_what_somebody_holds_is_given_back_when_it_is_erased(database: Database,
 
 
 def test_nobody_judges_again_what_is_erased(database: Database, ann: Person) -> None:
-    with database.write() as tx:
-        retention.erase_author(tx, "a", NOW)
+    erase(database, "a")
     for again in (lambda tx: votes.undo(tx, "s", ann, NOW, 600), lambda tx: votes.clear(tx, 1, ann, NOW)):
         with pytest.raises(ReviewError, match="nobody can judge it again"), database.write() as tx:
             again(tx)
@@ -93,8 +91,7 @@ def test_people_of_one_key_in_several_sources_are_told_apart(console: Console, d
     with database.write() as tx:
         assert retention.erase_author(tx, "a", NOW, "other") == 1
     assert [row(database, item).text != "" for item in (1, 2, 3)] == [True, True, False]
-    with database.write() as tx:
-        assert retention.erase_author(tx, "a", NOW) == 2
+    assert erase(database, "a") == 2
 
 
 @pytest.fixture
@@ -178,8 +175,7 @@ def test_an_author_is_erased_from_what_came_before_anybody_knew_them(
         ("42", "u7"),
         ("42", "u7"),
     ]
-    with database.write() as tx:
-        assert retention.erase_author(tx, "u7", NOW) == 5
+    assert erase(database, "u7") == 5
     texts = {item: row(database, item).text for item in range(3, last + 1)}
     assert [item for item, text in texts.items() if text] == [4, 5], "those of others"
     assert {row(database, item).author for item in texts} == {None}
@@ -188,8 +184,7 @@ def test_an_author_is_erased_from_what_came_before_anybody_knew_them(
 def test_an_erasure_takes_no_post_that_has_another_author(console: Console, database: Database) -> None:
     console.intake.take([submission("3", "one"), submission("3#3", "two", author="c")], NOW)
     console.intake.take([submission("3", author="b", report={"reporter": "r", "reason": ""})], NOW)
-    with database.write() as tx:
-        assert retention.erase_author(tx, "b", NOW) == 2
+    assert erase(database, "b") == 2
     assert row(database, 4).text == "two"
 
 
@@ -199,16 +194,14 @@ def test_an_erasure_takes_no_posts_whose_ids_end_in_the_numbers_of_their_items(
     posts = [submission(f"post#{number}", f"{number} {'abcdef'[number] * 5}") for number in (4, 5)]
     console.intake.take([submission("post#3", "of the author", author="u1"), *posts], NOW)
     console.intake.take([submission("post#3", "edited by the author", author="u1")], NOW)
-    with database.write() as tx:
-        assert retention.erase_author(tx, "u1", NOW) == 2
+    assert erase(database, "u1") == 2
     assert [bool(row(database, item).text) for item in (3, 4, 5, 6)] == [False, True, True, False]
 
 
 def test_an_earlier_version_of_a_post_with_a_number_in_its_id_is_erased(console: Console, database: Database) -> None:
     for text, author in (("the first words", None), ("edited since", None), ("edited since", "u1")):
         console.intake.take([submission("post#3", text, author=author)], NOW)
-    with database.write() as tx:
-        assert retention.erase_author(tx, "u1", NOW) == 2
+    assert erase(database, "u1") == 2
 
 
 def test_an_author_leaves_no_name_and_no_reason_in_reports(console: Console, database: Database) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, decide_one, person, row, take
+from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, decide_one, person, row, take, undo
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
@@ -195,8 +195,7 @@ def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, datab
         (message,) = deliveries.due(tx, NOW)
         assert deliveries.reserve(tx, message.id, 0, NOW + 60)
         assert not deliveries.reserve(tx, message.id, 0, NOW + 60), "a second sender must not send it too"
-    with database.write() as tx:
-        assert votes.undo(tx, f"1x{ann.id}", ann, NOW + 1, HOUR) == [1]
+    assert undo(database, 1, ann, NOW + 1) == [1]
     assert row(database, 1).state == "open"
     assert sorted(events(database)) == ["item.decided", "item.reopened"], "the first is on its way"
     with database.write() as tx, pytest.raises(NotFoundError):
@@ -205,8 +204,7 @@ def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, datab
 
 def test_undo_before_the_message_went_out_sends_nothing(console: Console, database: Database, ann: Person) -> None:
     decide_one(console, ann)
-    with database.write() as tx:
-        votes.undo(tx, f"1x{ann.id}", ann, NOW + 1, HOUR)
+    undo(database, 1, ann, NOW + 1)
     assert events(database) == []
     assert take(database, ann) == 1, "who undid may decide again"
 
