@@ -10,27 +10,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus, urlencode
 
 import uvicorn
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-CLIENT, SECRET = "console", "a secret of this test"
+CLIENT, SECRET = "console", "a+secret/of%20this test="
 
 
 class Provider:
-    """Answers as the specification says; `claims` and `forged` are what a test changes."""
+    """Answers as the specification says; the public attributes are what a test changes."""
 
     def __init__(self, port: int) -> None:
         self.issuer = f"http://127.0.0.1:{port}"
         self.claims: dict[str, Any] = {"sub": "s-1", "preferred_username": "Ann", "groups": ["moderators"]}
         self.key = RSAKey.generate_key(2048, parameters={"kid": "one"})
         self.signing = self.key
+        self.user_info: dict[str, Any] | None = None  # what the token lacks and its own endpoint gives
+        self.published: dict[str, Any] = {}  # beside the addresses
+        self.discovery: Response | None = None  # in place of what is published
         self._asked: dict[str, str] = {}
 
     def app(self) -> Starlette:
@@ -40,12 +44,15 @@ class Provider:
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/jwks", self._jwks),
+                Route("/userinfo", self._user_info),
             ]
         )
 
     def _configuration(self, _: Request) -> Response:
         places = {name: f"{self.issuer}/{path}" for name, path in PLACES.items()}
-        return JSONResponse({"issuer": self.issuer} | places)
+        if self.user_info is not None:
+            places["userinfo_endpoint"] = f"{self.issuer}/userinfo"
+        return self.discovery or JSONResponse({"issuer": self.issuer} | places | self.published)
 
     def _authorize(self, request: Request) -> Response:
         self._asked = dict(request.query_params)
@@ -55,21 +62,33 @@ class Provider:
 
     async def _token(self, request: Request) -> Response:
         form = await request.form()
-        wanted = "Basic " + base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
+        if not self._is_console(request, form):
+            return JSONResponse({"error": "invalid_client"}, 401)
         digest = hashlib.sha256(str(form["code_verifier"]).encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         right = form["code"] == "the code" and challenge == self._asked["code_challenge"]
-        if request.headers.get("authorization") != wanted or not right:
+        if not right:
             return JSONResponse({"error": "invalid_grant"}, 400)
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": self._asked["nonce"]}
         token = jwt.encode({"alg": "RS256", "kid": "one"}, claims | self.claims, self.signing)
-        return JSONResponse({"access_token": "unused", "token_type": "Bearer", "id_token": token})
+        return JSONResponse({"access_token": ACCESS, "token_type": "Bearer", "expires_in": 30, "id_token": token})
+
+    def _is_console(self, request: Request, form: FormData) -> bool:
+        if self.published.get("token_endpoint_auth_methods_supported") == ["client_secret_post"]:
+            return (form.get("client_id"), form.get("client_secret")) == (CLIENT, SECRET)
+        basic = base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode()
+        return [unquote_plus(part) for part in basic.split(":")] == [CLIENT, SECRET]
+
+    def _user_info(self, request: Request) -> Response:
+        right = request.headers.get("authorization") == f"Bearer {ACCESS}"
+        return JSONResponse(self.user_info if right else {}, 200 if right else 401)
 
     def _jwks(self, _: Request) -> Response:
         return JSONResponse({"keys": [self.key.as_dict(private=False)]})
 
 
+ACCESS = "an access token"
 PLACES = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
 
 

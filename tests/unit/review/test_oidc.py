@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from joserfc.jwk import RSAKey
+from starlette.responses import Response
 from starlette.testclient import TestClient
 from tests.support import oidc
 from tests.support.oidc import CLIENT, SECRET, Provider, running_provider
@@ -32,7 +33,8 @@ def shared() -> Iterator[Provider]:
 @pytest.fixture
 def provider(shared: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr(shared, "claims", dict(shared.claims))
-    monkeypatch.setattr(shared, "signing", shared.key)
+    for name in ("signing", "user_info", "published", "discovery"):
+        monkeypatch.setattr(shared, name, getattr(shared, name))  # as it is now, once the test is over
     return shared
 
 
@@ -90,6 +92,39 @@ def test_a_name_is_never_taken_over(client: TestClient, database: Database) -> N
     assert known(database) == [("Ann", Role.ADMIN), ("Ann 2", Role.REVIEWER)]
 
 
+def test_names_and_groups_that_only_user_info_has_are_found(
+    client: TestClient, database: Database, provider: Provider
+) -> None:
+    more = {"name": "Ann", "preferred_username": None, "groups": ["moderators"]}
+    provider.claims = {"sub": "s-1", "name": "Ann of the token", "preferred_username": None}
+    provider.user_info = more | {"sub": "somebody else"}
+    refused = come_back(client)
+    assert refused.status_code == 403
+    assert "/userinfo is about somebody else" in refused.text
+    provider.user_info = more | {"sub": "s-1"}
+    assert come_back(client).status_code == 303
+    assert known(database) == [("Ann of the token", Role.REVIEWER)], "what is signed wins"
+    provider.claims, provider.user_info = {"sub": "s-2", "groups": ["moderators"]}, {"sub": "s-2", "name": "Ben"}
+    assert come_back(client).status_code == 303
+    assert known(database)[1:] == [("Ben", Role.REVIEWER)]
+
+
+def test_a_secret_goes_in_the_form_where_the_provider_reads_only_that(client: TestClient, provider: Provider) -> None:
+    provider.published = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    assert come_back(client).status_code == 303
+
+
+def test_a_secret_that_is_refused_is_told(
+    database: Database, settings: ReviewSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = settings.model_copy(update={"oidc_client_secret": "wrong"})
+    answer = come_back(TestClient(create_app(Console(wrong, database)), follow_redirects=False))
+    assert answer.status_code == 409
+    told = "The provider refuses this console&#39;s client id or secret. Correct --oidc-client-id or "
+    assert told in answer.text
+    assert "client id or secret" in caplog.text
+
+
 def test_one_key_at_two_providers_is_two_people(
     client: TestClient, database: Database, settings: ReviewSettings
 ) -> None:
@@ -145,6 +180,23 @@ def test_a_provider_that_does_not_say_where_to_log_in_is_told(
     answer = client.get("/oidc/login")
     assert answer.status_code == 409
     assert "openid-configuration does not say authorization_endpoint" in answer.text
+
+
+def test_a_wrong_issuer_is_no_outage(client: TestClient, provider: Provider) -> None:
+    provider.discovery = Response(status_code=404)
+    answer = client.get("/oidc/login")
+    assert answer.status_code == 409
+    assert f"{provider.issuer}/.well-known/openid-configuration answered 404. Correct --oidc-issuer." in answer.text
+
+
+def test_an_issuer_that_does_not_speak_tls_is_told(
+    provider: Provider, database: Database, settings: ReviewSettings
+) -> None:
+    wrong = settings.model_copy(update={"oidc_issuer": provider.issuer.replace("http:", "https:")})
+    answer = TestClient(create_app(Console(wrong, database)), follow_redirects=False).get("/oidc/login")
+    assert answer.status_code == 409
+    assert "cannot be read through TLS" in answer.text
+    assert "Correct --oidc-issuer." in answer.text
 
 
 def test_a_provider_that_is_away_is_told(database: Database, settings: ReviewSettings) -> None:
