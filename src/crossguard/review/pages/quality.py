@@ -20,7 +20,7 @@ from crossguard.review.export import SUFFIXES, export
 from crossguard.review.pages.item import seen
 from crossguard.review.pages.templating import moment
 from crossguard.review.pages.visit import Visit, number_in
-from crossguard.review.quality import agreement, model, reading
+from crossguard.review.quality import agreement, days, model, reading
 from crossguard.review.settings import APPEALS, ESCALATED, MAIN
 from crossguard.review.store import deliveries, golden, listing, log, votes
 from crossguard.review.store.schema import DAY
@@ -84,7 +84,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         found, strata, flagged_waiting = reading.decided(db), reading.strata(db), reading.flagged_waiting(db)
         answers, known = reading.answers_by_label(db, labels), reading.golden_pairs(db)
         workloads = [(work, reading.seconds_of(db, work.person)) for work in reading.workloads(db, now)]
-        days, waiting, backlog = reading.per_day(db, now), listing.waiting(db), reading.backlog(db, now)
+        daily, waiting, backlog = days.per_day(db, now), listing.waiting(db), reading.backlog(db, now)
     card = model.card_precision(console.settings.model, labels)
     agreed = {label: agreement.agreement(given) for label, given in answers.items()}
     others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
@@ -104,7 +104,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         ],
         "waiting": sorted(waiting.items()),
         "backlog": backlog,
-        "days": {name: [(moment(day * DAY)[5:10], value) for day, value in of] for name, of in days.items()},
+        "days": {name: [(moment(day * DAY)[5:10], value) for day, value in of] for name, of in daily.items()},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
 from crossguard.decision.policy import Kind
-from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED, stratum_named
 from crossguard.review.resolution import MAJORITY, TIE_BREAK, Answer
@@ -24,7 +22,6 @@ from crossguard.review.store.schema import DAY, HOUR, feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
 
 NEWEST: Final = 2000
-DAYS: Final = 14
 AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 1e9))
 """Names of the ages of waiting items, and the hours up to which each goes."""
 
@@ -208,48 +205,6 @@ def seconds_of(db: Connection, person: int) -> float | None:
     query = select(took).where(votes.c.person == person, _counts()).group_by(votes.c.submission)
     found = list(db.execute(query.order_by(func.max(votes.c.id).desc()).limit(200)).scalars())
     return median(found) if found else None
-
-
-def per_day(db: Connection, now: float) -> dict[str, list[tuple[int, Any]]]:
-    """Returns name -> (day since 1970, value) of the last days, the oldest first.
-
-    `came` and `decided` count items and votes; `flagged` estimates the part of the feed's posts that was flagged, and
-    `score` the mean of their highest score, in which a sampled post counts for those that were not taken in.
-    """
-    today = int(now // DAY)
-    first = today - DAYS + 1
-    day_of = func.floor(items.c.received_at / DAY)
-    arrived = (items.c.received_at >= first * DAY, not_demo(db, items.c.source))
-    came = _per(db, select(day_of, func.count()).where(*arrived).group_by(day_of))
-    done = func.floor(votes.c.decided_at / DAY)
-    went = _per(db, select(done, func.count()).where(_counts(), votes.c.decided_at >= first * DAY).group_by(done))
-    flagged = case((feed.c.stratum.in_(("review", "block")), feed.c.posts), else_=0)
-    posts = select(feed.c.day, func.sum(flagged), func.sum(feed.c.posts))
-    posts = posts.where(feed.c.day >= first, not_demo(db, feed.c.source))
-    shares = {day: Estimate.share(int(some), int(all_)) for day, some, all_ in db.execute(posts.group_by(feed.c.day))}
-    none = Estimate.share(0, 0)
-    scores = _mean_scores(db, first * DAY)
-    found: Any = {"came": (came, 0), "decided": (went, 0), "flagged": (shares, none), "score": (scores, none)}
-    return {name: [(day, of.get(day, rest)) for day in range(first, today + 1)] for name, (of, rest) in found.items()}
-
-
-def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
-    """Returns the weighted mean (J. Hájek 1971) of the scores of each day's feed, with a normal interval."""
-    weight, score, day = 1 / items.c.inclusion, items.c.score, func.floor(items.c.received_at / DAY)
-    terms = (weight, weight * score, weight * weight, weight * weight * score, weight * weight * score * score)
-    wanted = (
-        items.c.received_at >= since,
-        items.c.score.is_not(None),
-        items.c.stratum.in_((*FLAGGED, *AUDITED)),
-        not_demo(db, items.c.source),
-    )
-    query = select(day, func.count(), *map(func.sum, terms)).where(*wanted).group_by(day)
-    found = {}
-    for day_, count, w, ws, w2, w2s, w2s2 in db.execute(query):
-        mean = ws / w
-        half = 1.96 * math.sqrt(max(w2s2 - 2 * mean * w2s + mean * mean * w2, 0.0)) / w
-        found[int(day_)] = Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0), count=count)
-    return found
 
 
 def backlog(db: Connection, now: float) -> list[tuple[str, int]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 from tests.support.review import decision, submission
-from tests.unit.review.conftest import BLOCK, NOW
+from tests.unit.review.conftest import BLOCK, NOW, undo
 
-from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.quality import model, reading
 from crossguard.review.quality.reading import Sample, Stratum
@@ -126,7 +125,6 @@ def test_the_demo_counts_while_there_is_nothing_else(console: Console, database:
     with database.read() as db:
         assert reading.decided(db) == []
         assert reading.strata(db) == [Stratum("review", posts=1)]
-        assert reading.per_day(db, NOW)["flagged"][-1][1] == Estimate.share(1, 1)
 
 
 def test_agreement_looks_at_answers_of_several_that_stand(
@@ -138,8 +136,7 @@ def test_agreement_looks_at_answers_of_several_that_stand(
         answer(database, item, ann)
         answer(database, item, ben, second, at=NOW + 60)
     answer(database, 2, ann)
-    with database.write() as tx:
-        votes.undo(tx, f"4x{ben.id}", ben, NOW + 61, 600)
+    undo(database, 4, ben, NOW + 61)
     with database.read() as db:
         found = reading.answers_by_label(db, ("racist", "sexist"))
     assert found == {"racist": {1: {ann.id: True, ben.id: False}, 3: {ann.id: True}}, "sexist": {}}
@@ -189,29 +186,6 @@ def test_workload_is_what_stands_and_the_median_time_that_it_took(
     assert work.today == 3, "of today are two votes and the skip"
 
 
-def test_a_day_shows_what_came_was_decided_and_was_flagged(console: Console, database: Database, ann: Person) -> None:
-    console.intake.take([submission("1", score=0.95), submission("2", score=0.1)], NOW - DAY)
-    console.intake.take([submission("3", score=0.6)], NOW)
-    answer(database, 1, ann)
-    with database.read() as db:
-        found = reading.per_day(db, NOW)
-    came, decided, flagged = ([value for _, value in found[name][-2:]] for name in ("came", "decided", "flagged"))
-    assert (came, decided) == ([1, 1], [0, 1])
-    assert [(share.value, share.count) for share in flagged] == [(0.5, 2), (1.0, 1)]
-    assert len(reading.AGES) == 6
-
-
-def test_sampled_posts_stand_for_those_that_were_not_taken(console: Console, database: Database) -> None:
-    near = {"stratum": "allow-far", "inclusion": 0.1, "score": 0.1}
-    console.intake.take([submission("1", score=0.9), submission("2", score=0.9)], NOW)
-    with database.write() as tx:
-        tx.execute(update(items).where(items.c.external == "2").values(**near))
-    with database.read() as db:
-        _, score = reading.per_day(db, NOW)["score"][-1]
-    assert score.value == pytest.approx((0.9 + 10 * 0.1) / 11)
-    assert 0.3 < (score.high or 0) < 0.4, "few posts tell little"
-
-
 def test_waiting_items_are_counted_by_their_age(console: Console, database: Database, ann: Person) -> None:
     for number, hours in enumerate((0.5, 1, 2, 30, 1000)):
         console.intake.take([submission(str(number))], NOW - 3600 * hours)
@@ -231,16 +205,6 @@ def test_what_was_decided_along_with_an_item_takes_no_time(console: Console, dat
     with database.read() as db:
         (work,) = reading.workloads(db, NOW)
         assert (work.decided, reading.seconds_of(db, ann.id)) == (6, 9)
-
-
-def test_the_demo_is_in_no_day_of_the_feed(console: Console, database: Database) -> None:
-    console.intake.take([submission(str(n), score=0.95, source="demo") for n in range(5)], NOW)
-    console.intake.take([submission("7", score=0.55)], NOW)
-    with database.read() as db:
-        found = reading.per_day(db, NOW)
-    _, score = found["score"][-1]
-    assert (found["came"][-1][1], score.count) == (1, 1)
-    assert score.value == pytest.approx(0.55)
 
 
 def test_a_third_vote_tells_nothing_of_agreement(
