@@ -52,11 +52,13 @@ class PolicyText(StrictModel):
     clauses: tuple[Clause, ...] = Field(min_length=1)
 
 
-def read_clauses(path: Path | None) -> tuple[Clause, ...]:
-    """Returns the clauses of a file; without one, a clause per label with its meaning."""
+def read_clauses(path: Path | None, labels: Sequence[str]) -> tuple[Clause, ...]:
+    """Returns the clauses of a file; without one, a clause per label, with its meaning if it is one of ours."""
     if path is not None:
         return parse(PolicyText, read_yaml(path), str(path)).clauses
-    return tuple(Clause(id=label.name, title=label.name, text=f"{label.meaning}.") for label in HATE)
+    meanings = {label.name: f"{label.meaning}." for label in HATE}
+    # A label may be called what no id in a file may, such as "hate speech"; the settings have checked it.
+    return tuple(Clause.model_construct(id=name, title=name, text=meanings.get(name, "")) for name in labels)
 
 
 def kind_of(record: Mapping[str, Any]) -> Kind:
@@ -71,7 +73,7 @@ class Console:
     def __init__(self, settings: ReviewSettings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.clauses = read_clauses(settings.policy_text)
+        self.clauses = read_clauses(settings.policy_text, settings.labels)
         self.intake = Intake(database, settings)
         self._counted: tuple[float, dict[str, tuple[int, float]]] = (0.0, {})
         self.measured: tuple[float, dict[str, Any]] | None = None

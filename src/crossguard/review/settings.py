@@ -73,9 +73,7 @@ class ReviewSettings(StrictModel):
     labels: Words = setting("Labels that people decide on.", HATE.names, min_length=1)
     actions: Words = setting("What can be done with a post, the mildest first.", ("allow", "block"), min_length=2)
     required: Parts = setting("What a decision needs besides its action: labels, clause, comment.", ())
-    policy_text: Path | None = setting(
-        "YAML file of the policy's clauses; the meanings of the labels when not given.", None
-    )
+    policy_text: Path | None = setting("YAML file of the policy's clauses; one clause per label when not given.", None)
     queues: Queues = setting(f"Queues besides {', '.join(BUILT_IN)}.", ())
     lease_minutes: float = setting(
         "How long an item is assigned to a person; renewed while its page is open.", 10, gt=0

@@ -9,6 +9,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW
 
 from crossguard.errors import ConfigError
+from crossguard.labels import HATE
 from crossguard.review.console import Console, kind_of, read_clauses
 from crossguard.review.errors import FormError
 from crossguard.review.resolution import Answer
@@ -76,13 +77,15 @@ def test_all_problems_are_told_at_once(console: Console) -> None:
 
 
 def test_clauses_come_from_the_labels_or_from_a_file(tmp_path: Path) -> None:
-    assert read_clauses(None)[0].id == "racist"
+    made = read_clauses(None, ("racist", "hate speech"))
+    assert [(clause.id, clause.title) for clause in made] == [("racist", "racist"), ("hate speech", "hate speech")]
+    assert [clause.text for clause in made] == ["Attacks people for their race, ethnicity or origin.", ""]
     file = tmp_path / "policy.yaml"
     file.write_text("clauses: [{id: '1.2', title: Insults}]\n")
-    assert [(clause.id, clause.title) for clause in read_clauses(file)] == [("1.2", "Insults")]
+    assert [(clause.id, clause.title) for clause in read_clauses(file, HATE.names)] == [("1.2", "Insults")]
     file.write_text("clauses: []\n")
     with pytest.raises(ConfigError, match="clauses"):
-        read_clauses(file)
+        read_clauses(file, HATE.names)
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_count(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +95,12 @@ def test_a_clock_that_is_set_back_does_not_stop_the_count(console: Console, monk
     console.intake.take([submission("1")], NOW)
     with console.database.read() as db:
         assert console.waiting(db, NOW) == {"main": (1, NOW)}
+
+
+def test_the_clauses_are_those_of_the_labels_that_are_asked_for(console: Console) -> None:
+    assert console.ballot(WHOLE | {"clause": "sexist"}).clause == "sexist"
+    with pytest.raises(FormError, match="Unknown clause 'religion'"):
+        console.ballot(WHOLE | {"clause": "religion"})
 
 
 def test_without_a_model_bands_are_unknown(database: Database, settings: ReviewSettings) -> None:
