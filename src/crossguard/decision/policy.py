@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
@@ -33,7 +35,20 @@ from crossguard.records import Action, LabelDecision
 from crossguard.schema import Probability
 
 Kind: TypeAlias = Literal["text", "image", "both"]
-Rate: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _no_switch(value: object, info: ValidationInfo) -> object:
+    """Refuses true and false, which would count as 1 and 0: `review: no` would send every post to review."""
+    if isinstance(value, bool):
+        name = info.field_name
+        remedy = f"; for no such band, write '{name}: null'" if name in {"review", "block"} else ""
+        told = f"must be a number, and YAML reads yes, no, on and off as true and false{remedy}"
+        raise ValueError(told)  # noqa: TRY004 - pydantic's own reports take no other
+    return value
+
+
+Level: TypeAlias = Annotated[Probability, BeforeValidator(_no_switch)]
+Rate: TypeAlias = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_no_switch)]
 
 
 class Prevalence(StrictModel):
@@ -85,9 +100,9 @@ class Bands(StrictModel):
     # In a policy, a copy that was changed is checked like a new one.
     model_config = ConfigDict(revalidate_instances="always")
 
-    threshold: Probability
-    review: Probability | None = None
-    block: Probability | None = None
+    threshold: Level
+    review: Level | None = None
+    block: Level | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -120,9 +135,9 @@ class LabelPolicy(Bands, Calibrated):
 class BandsOverride(StrictModel):
     """Bands that replace others, field by field; `review: null` or `block: null` takes a band away."""
 
-    threshold: Probability | None = None
-    review: Probability | None = None
-    block: Probability | None = None
+    threshold: Level | None = None
+    review: Level | None = None
+    block: Level | None = None
 
     @model_serializer(mode="wrap")
     def _only_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
