@@ -129,6 +129,7 @@ class _Column:
     name: str
     logits: Floats
     yes: NDArray[np.bool_]
+    groups: Groups
     weights: Floats
     posts: Floats  # logits of the posts on which a review budget is kept
     rule: LabelPolicy
@@ -149,7 +150,7 @@ def _fit_column(  # noqa: PLR0917
     shift = _shift(plan, name, calibration, float(yes.mean()), feed)
     rule = LabelPolicy(threshold=0.5, calibration=calibration, prevalence=shift)
     weights = np.ones(len(yes)) if shift is None else weights_for(yes, shift.target)
-    return _Column(name, values, yes, weights, logits if feed is None else feed, rule, kind, losses)
+    return _Column(name, values, yes, groups[known], weights, logits if feed is None else feed, rule, kind, losses)
 
 
 def _shift(plan: Plan, name: str, calibration: Map, source: float, feed: Floats | None) -> Prevalence | None:
@@ -182,22 +183,30 @@ def _limits(plan: Plan, column: _Column, threshold: float) -> dict[str, float]:
     """Returns threshold and bands.
 
     Bands are found on logits, whose order no calibration changes, so that fitting the calibration on the same posts
-    does not void their guarantee.
+    does not void their guarantee. Each group has one logit there, the one that asks most of the band: copies of a post
+    show nothing more of a feed.
     """
     limits = {"threshold": threshold}
     with _named(column):
         if plan.miss_rate is not None:
-            limit = review_limit(column.logits[column.yes], plan.miss_rate)
+            limit = review_limit(_lowest(column.logits[column.yes], column.groups[column.yes]), plan.miss_rate)
             scores = column.rule.score(np.append(column.logits[column.logits < limit], limit))
             limits["review"] = min(between(float(scores[:-1].max(initial=0.0)), float(scores[-1])), threshold)
         if plan.block_rate is not None:
-            limit = block_limit(column.logits[~column.yes], plan.block_rate)
+            limit = block_limit(-_lowest(-column.logits[~column.yes], column.groups[~column.yes]), plan.block_rate)
             scores = column.rule.score(np.append(limit, column.logits[column.logits > limit]))
             # Strictly above the limit; a score of 1 cannot be passed, so then nothing may be blocked.
             higher = scores[scores > scores[0]].min(initial=1.0)
             if scores[0] < 1:
                 limits["block"] = max(between(float(scores[0]), float(higher)), threshold)
     return limits
+
+
+def _lowest(logits: Floats, groups: Groups) -> Floats:
+    """Returns the lowest logit of each group."""
+    order = np.lexsort((logits, groups))
+    firsts = np.unique(groups[order], return_index=True)[1]
+    return logits[order][firsts]
 
 
 @contextmanager

@@ -153,7 +153,7 @@ def _allowed(posts: int, rate: float, kind: str) -> int:
     allowed = math.floor(rate * (posts + 1) + 1e-9) - 1
     if allowed < 0:
         raise InputError(
-            f"A guarantee of {rate:g} needs {math.ceil(1 / rate) - 1} {kind} posts, and there are "
+            f"A guarantee of {rate:g} needs {math.ceil(1 / rate) - 1} different {kind} posts, and there are "
             f"{posts}. Ask for a higher rate."
         )
     return min(allowed, posts - 1)

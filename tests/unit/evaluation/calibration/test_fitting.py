@@ -157,6 +157,33 @@ def test_posts_of_one_group_are_kept_together_where_the_calibration_is_chosen() 
     assert kept != fit(Plan(), LABELS, *repeated).kinds
 
 
+def test_posts_of_one_group_count_once_for_a_guarantee() -> None:
+    logits, truth = data(posts=60)
+    copies = np.repeat(logits, 40, axis=0), np.repeat(truth, 40, axis=0)
+    groups = np.repeat(np.arange(60), 40)
+    plan = Plan(Criterion("recall", 0.7), kinds=("none",), miss_rate=0.2, block_rate=0.05)
+    bands = [
+        [(rule.review, rule.block) for rule in fitted.rules.values()]
+        for fitted in (fit(plan, LABELS, logits, truth), fit(plan, LABELS, *copies, groups=groups))
+    ]
+    assert bands[0] == bands[1]
+    with pytest.raises(InputError, match=r"Label 'a': A guarantee of 0\.001 needs 999 different harmless posts, and"):
+        fit(Plan(block_rate=0.001), LABELS, *copies, groups=groups)
+
+
+def test_the_post_of_a_group_that_asks_most_of_a_band_counts() -> None:
+    """Posts with the same words may have other images, and so other scores; here each group has two posts."""
+    hateful, harmless = np.linspace(5, 1, 80), np.linspace(-1, 3, 80)  # the first of a group asks less
+    truth = np.repeat([1.0, 0.0], 80)[:, None]
+    plan = Plan(Criterion("recall", 0.9), kinds=("none",), miss_rate=0.05, block_rate=0.05)
+    logits = np.concatenate([hateful, harmless])[:, None]
+    rule = fit(plan, ("a",), logits, truth, groups=np.arange(160) // 2).rules["a"]
+    assert rule.review is not None
+    assert rule.block is not None
+    assert sigmoid(hateful[-2]) < rule.review <= sigmoid(hateful[-3]), "one group of forty may be missed"
+    assert sigmoid(harmless[-3]) < rule.block < sigmoid(harmless[-2])
+
+
 def test_a_guarantee_that_all_posts_can_keep_is_not_refused_for_a_fold() -> None:
     generator = np.random.default_rng(0)
     truth = np.zeros((300, 1))

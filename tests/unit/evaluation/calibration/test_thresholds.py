@@ -47,7 +47,7 @@ def test_fresh_posts_are_missed_and_blocked_at_most_at_the_promised_rate() -> No
 
 
 def test_too_few_posts_to_promise_are_refused_with_the_number_needed() -> None:
-    with pytest.raises(InputError, match="needs 9 hateful posts, and there are 8"):
+    with pytest.raises(InputError, match="needs 9 different hateful posts, and there are 8"):
         review_limit(np.arange(8.0), 0.1)
     assert review_limit(np.arange(9.0), 0.1) == 0.0
 
