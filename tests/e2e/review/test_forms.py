@@ -33,6 +33,31 @@ def test_enter_alone_decides_nothing(running: RunningConsole, visit: Visit, java
     assert running.count(VOTES) == 3, "the item and both that are alike"
 
 
+PRESSED = """([key, code, shiftKey]) => document.body.dispatchEvent(
+  new KeyboardEvent("keydown", { key, code, shiftKey, bubbles: true, cancelable: true }))"""
+
+
+def test_keys_work_in_other_layouts_and_with_caps_lock(running: RunningConsole, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    shown, racist = page.locator("details.text > p").first, page.locator("input[name='label.racist'][value=yes]")
+    page.evaluate(PRESSED, ["T", "KeyT", False])
+    assert shown.is_visible(), "Caps Lock"
+    page.evaluate(PRESSED, ["е", "KeyT", False])  # noqa: RUF001 - Cyrillic
+    assert not shown.is_visible()
+    page.evaluate(PRESSED, ["&", "Digit1", False])
+    assert racist.is_checked(), "AZERTY"
+    # Where QWERTY has the key of an action, AZERTY types "q", Dvorak "o" and ".", and QWERTY itself with Shift "!".
+    for key, code, shift in (("q", "KeyA", False), ("o", "KeyS", False), (".", "KeyE", False), ("!", "Digit1", True)):
+        page.evaluate(PRESSED, [key, code, shift])
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.activeElement.name") == "label.racist"
+    assert racist.is_checked()
+    assert running.count("SELECT count(*) FROM votes") == 0
+    page.evaluate(PRESSED, ["и", "KeyB", False])
+    page.wait_for_selector("#undo:has-text('block')")
+    assert running.count(VOTES) == 1
+
+
 def test_a_refusal_without_the_form_leaves_the_form_as_it_is(running: RunningConsole, visit: Visit) -> None:
     page = at_first_item(running, visit, 1)
     page.fill("#decide textarea", "as they said")

@@ -194,6 +194,19 @@ const KEYS = {
   n: () => document.querySelector("form[data-next]")?.requestSubmit(),
 };
 
+function keyed(name) {
+  if (/^[1-9]$/.test(name)) return () => cycle(Number(name) - 1);
+  const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.dataset.key === name);
+  return action ? () => action.click() : KEYS[name];
+}
+
+// The name of a key by its place: where it types a letter that is not Latin, and of a digit that needs Shift, as on AZERTY.
+function placed({ key, code, shiftKey }) {
+  const place = /^(Digit|Key)(.)$/.exec(code);
+  const unnamed = place?.[1] === "Digit" ? !shiftKey : /^(?!\p{Script=Latin})[\p{L}\p{M}]/u.test(key);
+  return place && unnamed ? place[2].toLowerCase() : "";
+}
+
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
   if (event.key === "Escape" && typing) { event.target.blur(); return; }
@@ -201,8 +214,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("#decide input")) { event.preventDefault(); return; }
   // A key that is held down would decide one post after another, unread.
   if (event.repeat || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.dataset.key === event.key);
-  const run = /^[1-9]$/.test(event.key) ? () => cycle(Number(event.key) - 1) : action ? () => action.click() : KEYS[event.key];
+  const run = keyed(event.key.toLowerCase()) ?? keyed(placed(event)); // Caps Lock changes nothing
   if (!run) return;
   event.preventDefault();
   run();
