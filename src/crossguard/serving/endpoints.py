@@ -30,6 +30,9 @@ from crossguard.serving.service import Service
 DEADLINE: Final = "crossguard.deadline"
 """Where the scope of a request that is part of another one says by when it must be answered."""
 
+OPERATIONS: Final = "operations"
+"""The interface of what machines and operators ask, such as probes: counted apart from what is scored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Family:

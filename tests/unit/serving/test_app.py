@@ -200,6 +200,17 @@ def test_requests_are_counted_by_interface_and_status(service: Service) -> None:
     assert found("crossguard_request_seconds_count", {"interface": "crossguard"}) == 1
 
 
+def test_probes_are_no_traffic(service: Service) -> None:
+    client = client_of(service)
+    probes = ("/healthz", "/readyz", "/ping", "/metrics", "/v1/models")
+    for path in probes:
+        client.get(path)
+    found = service.telemetry.registry.get_sample_value
+    assert found("crossguard_request_seconds_count", {"interface": "operations"}) == len(probes)
+    assert found("crossguard_request_seconds_count", {"interface": "crossguard"}) is None
+    assert found("crossguard_request_seconds_count", {"interface": "sagemaker"}) is None
+
+
 NO_MORE: Mapping[str, float] = {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -13,12 +14,13 @@ from starlette.responses import Response
 from crossguard.moderator import Moderator
 from crossguard.serving.call import Access, Call
 from crossguard.serving.docs_page import CONTENT_SECURITY
-from crossguard.serving.endpoints import HttpEndpoint
+from crossguard.serving.endpoints import OPERATIONS, HttpEndpoint
 from crossguard.serving.errors import BadRequest, NotFound
+from crossguard.serving.interfaces import score
 from crossguard.serving.interfaces.perspective.attributes import known_attributes
-from crossguard.serving.interfaces.score import FAMILY
 from crossguard.serving.json_bodies import JSON, as_json
 
+FAMILY = replace(score.FAMILY, name=OPERATIONS)
 STUCK_S = 120.0
 """Seconds after which a batch that has not been inferred never will be."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from crossguard.serving.call import Access, Call
-from crossguard.serving.endpoints import Family, HttpEndpoint
+from crossguard.serving.endpoints import OPERATIONS, Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.wire.sagemaker import JSON_LINES, Failure, Instance, Prediction, RequestError, check_accept, read, write
@@ -51,6 +52,7 @@ def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
 
 
 FAMILY = Family("sagemaker", error_body, RefusalBody)
+PROBE = replace(FAMILY, name=OPERATIONS)
 
 
 async def ping(call: Call) -> Response:
@@ -72,7 +74,7 @@ async def invocations(call: Call) -> Response:
 
 
 ENDPOINTS = (
-    HttpEndpoint("GET", "/ping", FAMILY, "SageMaker's health check", ping, responses={JSON: None}, access=Access.OPEN),
+    HttpEndpoint("GET", "/ping", PROBE, "SageMaker's health check", ping, responses={JSON: None}, access=Access.OPEN),
     HttpEndpoint(
         "POST",
         "/invocations",
