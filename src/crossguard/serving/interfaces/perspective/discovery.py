@@ -47,6 +47,10 @@ def discovery_document(root_url: str) -> dict[str, Any]:
         "parameters": {
             "key": {"type": "string", "location": "query", "description": "API key."},
             "alt": {"type": "string", "location": "query", "enum": ["json"], "default": "json"},
+            # Accepted: without them, Google's clients refuse calls that worked.
+            "fields": {"type": "string", "location": "query", "description": "Ignored; the answer is whole."},
+            "prettyPrint": {"type": "boolean", "location": "query", "description": "Ignored; the answer is one line."},
+            "quotaUser": {"type": "string", "location": "query", "description": "Ignored; rates are those of the key."},
         },
         "schemas": _schemas(),
         "resources": {

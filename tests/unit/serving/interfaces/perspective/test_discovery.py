@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from googleapiclient.discovery import build_from_document
+from googleapiclient.http import HttpMock
 from starlette.testclient import TestClient
 from tests.support.serving import client_of, service_of
 
@@ -42,6 +44,12 @@ def test_every_reference_is_a_schema_and_every_method_has_both_messages() -> Non
         "v1alpha1/comments:analyze",
         "v1alpha1/comments:suggestscore",
     }
+
+
+def test_parameters_that_every_api_of_google_has_are_taken() -> None:
+    client = build_from_document(discovery_document("http://a/"), http=HttpMock())
+    request = client.comments().analyze(body={}, fields="attributeScores", prettyPrint=False, quotaUser="forum")
+    assert request.uri.startswith("http://a/v1alpha1/comments:analyze?")
 
 
 def test_schemas_know_no_null_and_no_union() -> None:
