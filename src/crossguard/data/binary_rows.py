@@ -248,14 +248,20 @@ class FolderPosts:
             name = path.relative_to(self._folder).as_posix()
             yield Post(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), image=path)
         if not found:
-            told = [f"No images in the folder '{self._folder}' ({self.left_out} other files).", *self._links()]
+            others = number_of(self.left_out, "other file")
+            told = [f"No images in the folder '{self._folder}' ({others}).", *self._links()]
             raise TableError(f"{' '.join(told)} For tables: -o FOLDER/")
 
     @property
     def warnings(self) -> list[str]:
         """What was not read, one sentence each."""
-        files = f"{self.left_out:,} files were left out, as their names are not those of images."
-        return [*([files] if self.left_out else []), *self._links()]
+        return [*self._others(), *self._links()]
+
+    def _others(self) -> list[str]:
+        if not self.left_out:
+            return []
+        told = "was left out: its name is" if self.left_out == 1 else "were left out: their names are"
+        return [f"{number_of(self.left_out, 'file')} {told} not an image's."]
 
     def _links(self) -> list[str]:
         if not self.linked:

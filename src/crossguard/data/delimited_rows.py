@@ -9,7 +9,7 @@ from typing import Final
 
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, ends_in_cr, is_utf8
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import TableError
+from crossguard.errors import TableError, number_of
 from crossguard.records import Post
 
 # More lines than a post has, and few enough to read again when a quote was never closed.
@@ -45,7 +45,7 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
 
 
 def _ragged(cells: int, columns: int) -> str:
-    message = f"has {cells} cells where the header has {columns}."
+    message = f"has {number_of(cells, 'cell')} where the header has {columns}."
     if cells > columns:
         message += " Quote a text that contains the delimiter; in R, write the table with row.names=FALSE."
     return message

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.masking import mask
-from crossguard.errors import ImageError
+from crossguard.errors import ImageError, number_of
 from crossguard.records import Decision, Post
 from crossguard.registry import RESOURCES
 from crossguard.saving import save_text
@@ -62,7 +62,7 @@ def page(decisions: Iterable[Decision], title: str) -> str:
         title=escape(title),
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style=_part("page.css"),
-        summary=f"{len(rows):,} posts: {counts or 'none'}.",
+        summary=f"{number_of(len(rows), 'post')}: {counts or 'none'}.",
         versions=escape(" ".join(versions)),
         # "</script>" in a post must not end the element.
         data=json.dumps({"rows": rows}, ensure_ascii=False).replace("<", "\\u003c"),

@@ -119,11 +119,11 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     if is_url(address):
         raise TableError(f"Cannot read '{address}': storages are {'://, '.join(SCHEMES)}://.")
     path = Path(address)
-    if (path / PARTS_MANIFEST).is_file():
+    if path.is_dir():  # of the path itself first, so that an error that the system gives names it
+        if not (path / PARTS_MANIFEST).is_file():
+            raise _no_job(path)
         yield from _local_decisions(path)
         return
-    if path.is_dir():
-        raise _no_job(path)
     kind = _READ.get(path.suffix.lower())
     if not path.is_file() if kind else not (path.suffix or path.exists()):  # a pipe cannot be read twice
         name = path if path.suffix else f"{path}/"

@@ -145,7 +145,7 @@ class TestFolder:
         assert [post.id for post in posts] == ["a.webp", "b/10.PNG", "b/2.jpg", "c.gif"]
         assert [post.image for post in posts] == [tmp_path / post.id for post in posts]
         assert reader.warnings == [
-            "1 files were left out, as their names are not those of images.",
+            "1 file was left out: its name is not an image's.",
             "1 linked folder was not followed: score it by its own path.",
         ]
 

@@ -41,6 +41,8 @@ class TestCsv:
         path = write(tmp_path / "in.csv", "id,text\n1,a\n2\n3,b,c\n\n4,d\n")
         posts = read(path)
         assert brief(posts) == [("1", "a"), ("line-3", "!row_ragged"), ("line-4", "!row_ragged"), ("4", "d")]
+        assert posts[1].error is not None
+        assert "has 1 cell where the header has 2." in posts[1].error.message
         hints = ["row.names=FALSE" in post.error.message for post in posts if post.error]
         assert hints == [False, True], "only a row that is too long is one of R's, or has a delimiter in its text"
 

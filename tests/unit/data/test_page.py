@@ -50,6 +50,7 @@ def test_failures_and_versions_are_told() -> None:
     assert rows(document)[0]["error"] == "No words."
     assert "2 posts: 1 failed, 1 block." in document
     assert "Model compact 1, policy default 2." in document
+    assert "1 post: 1 failed." in page([failed], "t")
 
 
 def test_an_image_that_cannot_be_read_is_told_in_its_place() -> None:

@@ -197,6 +197,13 @@ def test_what_is_no_result_is_told(tmp_path: Path, name: str, content: bytes) ->
         list(read_decisions(tmp_path / name))
 
 
+def test_an_error_of_the_system_names_the_file_that_was_given(tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * 300}.jsonl"
+    with pytest.raises(OSError, match="File name too long") as told:
+        next(read_decisions(path))
+    assert told.value.filename == str(path)
+
+
 def test_a_storage_that_is_not_known_is_no_missing_folder() -> None:
     with pytest.raises(TableError, match=r"'s3a://bucket/job': storages are s3://, gs://"):
         list(read_decisions("s3a://bucket/job"))
