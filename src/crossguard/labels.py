@@ -5,7 +5,7 @@ This is the only module that turns a label into a column number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -79,3 +79,12 @@ HATE = LabelSet(
 
 ATTRIBUTES = ("toxicity", "severe_toxicity", "insult", "threat", "profanity", "identity_attack")
 """Attributes of Jigsaw's annotations that a model may score beside its labels; no label's decision reads them."""
+
+UNION = "IDENTITY_ATTACK"
+"""What Perspective calls hate against people for who they are, of any kind; our labels tell its kinds apart."""
+
+
+def perspective_names(labels: LabelSet, attributes: Iterable[str]) -> tuple[str, ...]:
+    """Returns what a model has a score for, as Perspective writes it: the union, its attributes, and its labels."""
+    union = () if set(labels.names).isdisjoint(HATE.names) else (UNION,)
+    return tuple(dict.fromkeys([*union, *(name.upper() for name in (*attributes, *labels.names))]))

@@ -429,7 +429,8 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     manifest = bundle.manifest
     name = policy.name if isinstance(policy, Policy) else str(policy)
     if isinstance(policy, Path) or is_policy_file(name):
-        chosen = read_policy_file(Path(name)).apply(manifest.policies, bundle.labels, tenant)
+        file = read_policy_file(Path(name))
+        chosen = file.apply(manifest.policies, bundle.labels, tenant, manifest.attributes)
     elif tenant is not None:
         raise ConfigError(
             f"Tenant '{tenant}' needs a policy file with overrides per tenant, such as policy='policy.yaml'; "

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from crossguard.errors import ConfigError
-from crossguard.labels import HATE, LabelSet
+from crossguard.labels import HATE, UNION, LabelSet, perspective_names
 
 
 def test_the_order_of_the_columns_is_that_of_the_reference() -> None:
@@ -24,3 +24,8 @@ def test_names_must_differ_and_exist() -> None:
         LabelSet.of("a", "b", "a")
     with pytest.raises(ConfigError, match="at least one"):
         LabelSet.of()
+
+
+def test_perspectives_names_have_a_union_only_where_a_label_is_a_kind_of_hate() -> None:
+    assert perspective_names(LabelSet.of("racist"), ["toxicity", "identity_attack"]) == (UNION, "TOXICITY", "RACIST")
+    assert perspective_names(LabelSet.of("spam"), ["toxicity"]) == ("TOXICITY", "SPAM")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias, get_args
@@ -30,7 +30,7 @@ from pydantic import (
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.decision.calibration import Calibrator, Floats, Identity, MonotoneMap, shift_prior
 from crossguard.errors import ConfigError, suggest
-from crossguard.labels import LabelSet
+from crossguard.labels import LabelSet, perspective_names
 from crossguard.records import Action, LabelDecision
 from crossguard.schema import Probability
 
@@ -327,26 +327,36 @@ class PolicyFile(StrictModel):
     provenance: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(default_factory=dict)
     perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
 
-    def apply(self, policies: Mapping[str, Policy], labels: LabelSet, tenant: str | None = None) -> Policy:
-        """Returns the bundle's policy with this file's overrides.
+    def apply(
+        self,
+        policies: Mapping[str, Policy],
+        labels: LabelSet,
+        tenant: str | None = None,
+        attributes: Collection[str] = (),
+    ) -> Policy:
+        """Returns the bundle's policy with this file's overrides; the whole file is checked, whoever the tenant is.
+
+        Args:
+            policies: Those of the bundle.
+            labels: Of the model.
+            tenant: Whose overrides apply.
+            attributes: Of the model.
 
         Raises:
-            ConfigError: Unknown base, tenant or label, or bands in the wrong order.
+            ConfigError: Unknown base, tenant, label or attribute, or bands in the wrong order.
         """
-        base = choose(policies, self.base)
+        if self.base not in policies:
+            raise ConfigError(
+                f"Policy '{self.name}': the bundle has no policy '{self.base}' to start from."
+                f"{suggest(self.base, policies)}"
+            )
+        base = policies[self.base]
         if tenant is not None and tenant not in self.tenants:
             raise ConfigError(f"Policy '{self.name}' has no tenant '{tenant}'.{suggest(tenant, self.tenants)}")
-        rules = {name: rule.model_dump() for name, rule in base.labels.items()}
+        whole = f"Policy '{self.name}', with what it takes from base '{self.base}'"
+        if problems := [*self._unknown(labels, attributes), *self._all_disorders(base)]:
+            raise ConfigError.gather(whole, problems)
         own = self.tenants[tenant] if tenant is not None else {}
-        problems = []
-        for overrides in (self.labels, own):
-            for name, override in overrides.items():
-                if name not in labels.names:
-                    problems.append(f"Unknown label '{name}'.{suggest(name, labels.names)}")
-                else:
-                    rules[name] |= override.given()
-        if problems:
-            raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
         merged = dict(base) | {
             "base": self.base,
@@ -357,11 +367,50 @@ class PolicyFile(StrictModel):
             "name": self.name if tenant is None else f"{self.name}:{tenant}",
             "version": f"{self.version}+{hashlib.sha256(content).hexdigest()[:8]}",
             "description": self.description or base.description,
-            "labels": rules,
+            "labels": self._rules(base, own),
             "provenance": self.provenance or base.provenance,
             "perspective": self.perspective or base.perspective,
         }
-        return parse(Policy, merged, f"Policy '{self.name}', with what it takes from base '{self.base}'")
+        return parse(Policy, merged, whole)
+
+    def _unknown(self, labels: LabelSet, attributes: Collection[str]) -> Iterator[str]:
+        """Yields the names that the model does not have."""
+        places: dict[str, Iterable[str]] = {"": self.labels}
+        places |= {f"'inputs.{kind}': ": names for kind, names in (self.inputs or {}).items()}
+        places |= {f"Tenant '{tenant}': ": names for tenant, names in self.tenants.items()}
+        places["'feed_prevalence': "] = self.feed_prevalence
+        for place, names in places.items():
+            for name in names:
+                if name not in labels.names:
+                    yield f"{place}{'unknown' if place else 'Unknown'} label '{name}'.{suggest(name, labels.names)}"
+        known = perspective_names(labels, attributes)
+        for name in self.perspective:
+            if name not in known:
+                yield f"'perspective': unknown attribute '{name}'.{suggest(name, known)}"
+
+    def _all_disorders(self, base: Policy) -> Iterator[str]:
+        """Yields where bands lie on the wrong side of a threshold, for everybody or for one tenant."""
+        everybody = self._disorders(base, {})
+        yield from everybody
+        for tenant, own in self.tenants.items():
+            yield from (f"Tenant '{tenant}': {told}" for told in self._disorders(base, own) if told not in everybody)
+
+    def _disorders(self, base: Policy, own: Mapping[str, LabelOverride]) -> list[str]:
+        rules = self._rules(base, own)
+        found = {name: told for name, rule in rules.items() if (told := _disorder(rule))}
+        return [f"'labels.{name}': {told}." for name, told in found.items()] + [
+            f"'inputs.{kind}.{name}': {told}."
+            for kind, overrides in self._inputs(base, own).items()
+            for name, bands in overrides.items()
+            if name in rules and (told := _disorder(rules[name] | bands)) and told != found.get(name)
+        ]
+
+    def _rules(self, base: Policy, own: Mapping[str, LabelOverride]) -> dict[str, dict[str, Any]]:
+        """Returns the rule of each label: the base's, and on top this file's and those of a tenant, `own`."""
+        mine, theirs = _plain(self.labels), _plain(own)
+        return {
+            name: rule.model_dump() | mine.get(name, {}) | theirs.get(name, {}) for name, rule in base.labels.items()
+        }
 
     def _inputs(self, base: Policy, own: Mapping[str, BandsOverride]) -> dict[Kind, dict[str, dict[str, Any]]]:
         """Returns the bands of each kind of input: the base's, and on top this file's.

@@ -50,7 +50,7 @@ labels:
 inputs: {both: {a: {threshold: 0.7, review: 0.5}}, text: {b: {threshold: 1}}}
 attributes: {toxicity: {threshold: 0.9}}
 costs: {false_positive: 1, false_negative: 60, wrong_block: 15}
-feed_prevalence: {any: 0.01}
+feed_prevalence: {a: 0.01}
 provenance: {data: {path: posts.csv, posts: 12129, share: 1.0e-7, by_kind: {2: 5, 10: 3}, seen: [a, null, true]}}
 """
 
@@ -147,7 +147,7 @@ class TestPolicyFile:
         }
         assert len(versions) == 2
 
-    @pytest.mark.parametrize(("content", "version"), [(HOW_TO, "2026-11+27f7f2ca"), (FULL, "3+50783713")])
+    @pytest.mark.parametrize(("content", "version"), [(HOW_TO, "2026-11+27f7f2ca"), (FULL, "3+7e53e749")])
     def test_a_file_keeps_the_version_that_its_decisions_have(self, tmp_path: Path, content: str, version: str) -> None:
         path = tmp_path / "policy.yaml"
         path.write_text(content)
@@ -222,17 +222,54 @@ class TestPolicyFile:
 
         labels = {"aa": {"threshold": 0.1}, "a": {"threshold": 0.3}, "c": {}}
         assert told(labels=labels).splitlines() == [
-            "Policy 'p': 2 problems",
+            "Policy 'p', with what it takes from base 'default': 3 problems",
             "  - Unknown label 'aa'. Did you mean 'a'? Known: a, b.",
             "  - Unknown label 'c'. Known: a, b.",
+            "  - 'labels.a': review (0.4) must not lie above threshold (0.3).",
         ]
         assert told(labels={"a": {"threshold": 0.3}}) == (
             "Policy 'p', with what it takes from base 'default': 'labels.a': review (0.4) must not lie above threshold "
             "(0.3)."
         )
         told_of_inputs = told(inputs={"both": {"b": {"review": 0.6}, "c": {"threshold": 0.6}}})
-        assert "'inputs.both.b': review (0.6) must not lie above threshold (0.5)" in told_of_inputs
-        assert told_of_inputs.endswith("'inputs.both': unknown label 'c'. Known: a, b.")
+        assert "'inputs.both': unknown label 'c'. Known: a, b." in told_of_inputs
+        assert told_of_inputs.endswith("'inputs.both.b': review (0.6) must not lie above threshold (0.5).")
+
+    def test_mistakes_for_any_tenant_and_in_names_that_score_nothing_are_told(self) -> None:
+        """A service that starts for some callers must not fail once others come, nor leave a misspelt name unread."""
+        base = {"default": policy(a=LabelPolicy(threshold=0.5, block=0.9))}
+        content = {
+            "labels": {"b": {"threshold": 0.7, "block": 0.6}},
+            "inputs": {"both": {"a": {"review": 0.4}}},
+            "tenants": {
+                "kids": {"aa": {"threshold": 0.4}},
+                "over": {"a": {"threshold": 0.99}},
+                "strict": {"a": {"threshold": 0.3}},
+                "right": {"a": {"threshold": 0.2, "review": None}},
+            },
+            "feed_prevalence": {"c": 0.01},
+            "perspective": {"TOXICTY": {"x": [0, 1], "y": [0, 1]}, "A": {"x": [0, 1], "y": [0, 1]}},
+        }
+        file = parse(PolicyFile, {"name": "p", "version": "1"} | content, "test")
+        for tenant in (None, "right"):
+            with pytest.raises(ConfigError) as failure:
+                file.apply(base, LABELS, tenant, ["toxicity"])
+            assert str(failure.value).splitlines() == [
+                "Policy 'p', with what it takes from base 'default': 6 problems",
+                "  - Tenant 'kids': unknown label 'aa'. Did you mean 'a'? Known: a, b.",
+                "  - 'feed_prevalence': unknown label 'c'. Known: a, b.",
+                "  - 'perspective': unknown attribute 'TOXICTY'. Did you mean 'TOXICITY'? Known: A, B, TOXICITY.",
+                "  - 'labels.b': block (0.6) must not lie below threshold (0.7).",
+                "  - Tenant 'over': 'labels.a': block (0.9) must not lie below threshold (0.99).",
+                "  - Tenant 'strict': 'inputs.both.a': review (0.4) must not lie above threshold (0.3).",
+            ]
+
+    def test_a_base_is_no_file(self) -> None:
+        file = parse(PolicyFile, {"name": "p", "version": "1", "base": "order.yaml"}, "test")
+        with pytest.raises(ConfigError) as failure:
+            file.apply({"default": policy()}, LABELS)
+        told = "Policy 'p': the bundle has no policy 'order.yaml' to start from. Known: default."
+        assert str(failure.value) == told
 
     def test_a_rule_is_told_in_its_own_words(self) -> None:
         data = {"name": "p", "version": "1", "attributes": {"toxicity": {"threshold": 0.5, "review": 0.6, "block": 0}}}

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+from crossguard.labels import UNION
 from crossguard.serving.call import Access
 from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces.perspective.analyze import analyze
-from crossguard.serving.interfaces.perspective.attributes import UNION
 from crossguard.serving.interfaces.perspective.batches import MIXED, batch
 from crossguard.serving.interfaces.perspective.discovery import discover
 from crossguard.serving.interfaces.perspective.schema import (

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from crossguard.labels import HATE
+from crossguard.labels import UNION, perspective_names
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.call import Call
@@ -17,7 +17,6 @@ from crossguard.serving.settings import primary
 
 Missing: TypeAlias = Literal["error", "omit", "estimate"]
 
-UNION: Final = "IDENTITY_ATTACK"
 # What stands in for an attribute that a model lacks, nearest first.
 NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = {
     "TOXICITY": ("INSULT", UNION),
@@ -49,10 +48,7 @@ class Answerable:
 
 def known_attributes(moderator: Moderator) -> tuple[str, ...]:
     """Returns the attributes that a model can score: its own, its labels, and the union of kinds of hate."""
-    labels = moderator.labels.names
-    union = () if set(labels).isdisjoint(HATE.names) else (UNION,)
-    own = (name.upper() for name in (*moderator.bundle.manifest.attributes, *labels))
-    return tuple(dict.fromkeys([*union, *own]))
+    return perspective_names(moderator.labels, moderator.bundle.manifest.attributes)
 
 
 def attribute_score(decision: Decision, attribute: str) -> float:

@@ -10,12 +10,12 @@ from tests.support.decisions import decision
 from tests.support.perspective_requests import GERMAN, ask, values
 from tests.support.serving import call_of, client_of, service_of
 
+from crossguard.labels import UNION
 from crossguard.moderator import Moderator
 from crossguard.serving.errors import BadRequest
 from crossguard.serving.interfaces.perspective.attributes import (
     MAX_ATTRIBUTES,
     NEIGHBOURS,
-    UNION,
     answerable,
     attribute_score,
     check_language,
