@@ -151,18 +151,20 @@ def run(args: list[str] | None = None) -> int:
     try:
         outcome = root.main(args=args, standalone_mode=False)
     except CrossguardError as error:
-        _complain(str(error))
+        _tell(f"Error: {error}")
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        _tell(shown.getvalue().rstrip())
         if isinstance(error, click.NoSuchOption) and (place := _place_of(error)):
-            click.echo(place, err=True)
+            _tell(place)
         return error.exit_code
     except OSError as error:
         if error.errno not in DISK:
             raise
         name = f"Cannot read or write '{error.filename}': " if error.filename else ""
-        _complain(f"{name}{error.strerror}.")
+        _tell(f"Error: {name}{error.strerror}.")
         return OutputError.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
@@ -180,7 +182,7 @@ def _place_of(error: click.NoSuchOption) -> str:
     return ""
 
 
-def _complain(message: str) -> None:
-    from crossguard.data.masking import visible_lines  # messages repeat what tables say, such as their header
+def _tell(message: str) -> None:
+    from crossguard.cli.telling import tell  # as late as the commands, so that `crossguard --help` stays fast
 
-    click.echo(f"Error: {visible_lines(message)}", err=True)
+    tell(message)

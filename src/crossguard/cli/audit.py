@@ -20,6 +20,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.cli.progress import Bar
+from crossguard.cli.telling import tell
 from crossguard.errors import needs_extra
 from crossguard.registry import refuse_bundle
 from crossguard.saving import check_folder_takes
@@ -144,4 +145,4 @@ def command(
     else:
         show_audit(found, terminal())
     if out is not None:
-        click.echo(f"Wrote {AUDIT} and audit.html to {out}{instead}", err=True)
+        tell(f"Wrote {AUDIT} and audit.html to {out}{instead}")

@@ -20,6 +20,7 @@ from crossguard.cli.options import (
     resampling_options,
     typed,
 )
+from crossguard.cli.telling import tell
 from crossguard.decision.policy import PolicyFile
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.labels import LabelSet
@@ -132,7 +133,7 @@ def command(
     _grid(found).show(console)
     for note in (*found.notes, *_tenants_left(policy)):
         show_line(f"Note: {note}", console, "yellow")
-    click.echo(f"Wrote {out}. Use it with: {usage(out, model)}", err=True)
+    tell(f"Wrote {out}. Use it with: {usage(out, model)}")
 
 
 def _tenants_left(policy: str) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crossguard.cli.options import PATH, out_option, overwrite_option
+from crossguard.cli.telling import show, tell
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.registry import MANIFEST, shipped
 from crossguard.saving import refuse_existing, save_text
@@ -56,12 +57,12 @@ def command(
     card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)], added)
     if into_bundle:
         install_card(bundle, card, added)
-        click.echo(f"Wrote the card into {bundle.folder}", err=True)
+        tell(f"Wrote the card into {bundle.folder}")
     if out is not None:
         save_text(out, card)
-        click.echo(f"Wrote {out}", err=True)
+        tell(f"Wrote {out}")
     elif not into_bundle:
-        click.echo(card)
+        show(card)
 
 
 def _refuse_elsewhere(model: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle, resampling_options
+from crossguard.cli.telling import tell
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
 from crossguard.saving import refuse_existing, save_text
@@ -50,6 +51,7 @@ def command(
     with needs_extra("Comparing", "evaluate"):
         from crossguard.evaluation.comparison import compare, notes, shown_keys, to_markdown
         from crossguard.evaluation.report.pages import comparison_page
+        from crossguard.evaluation.terminal import show_line
     from crossguard.cli.table import terminal
 
     if out is not None:
@@ -67,9 +69,9 @@ def command(
     console = terminal()
     _grid(rows, keys).show(console)
     for note in notes(rows):
-        console.print(f"Note: {note}", style="yellow", highlight=False, markup=False)
+        show_line(f"Note: {note}", console, "yellow")
     if out is not None:
-        click.echo(f"Wrote {out}", err=True)
+        tell(f"Wrote {out}")
 
 
 def _is_run(path: Path) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from crossguard.cli.options import FILE, out_option, overwrite_option
+from crossguard.cli.telling import tell
 
 if TYPE_CHECKING:
     from crossguard.deploy.sagemaker.endpoint import Endpoint
@@ -54,11 +54,11 @@ def package(*, model: str, out: Path, overwrite: bool, code: Path | None) -> Non
     refuse_existing(out, overwrite=overwrite)
     packed = package_model(read_bundle(find_bundle(model)), out)
     if packed.left_out:
-        click.echo(f"Left out, as serving does not need it: {', '.join(packed.left_out)}", err=True)
+        tell(f"Left out, as serving does not need it: {', '.join(packed.left_out)}")
     _tell(packed)
     if code is not None:
         write_code(code)
-        click.echo(f"The handler and what it imports: {code}", err=True)
+        tell(f"The handler and what it imports: {code}")
 
 
 @sagemaker.command("package-training", short_help="Write the source archive of a training job.")
@@ -103,7 +103,7 @@ def apply(file: Path, dry_run: bool) -> None:
         asked = thing.template() if isinstance(thing, Endpoint) else [asdict(request) for request in thing.requests()]
         click.echo(json.dumps(asked, indent=2))
     else:
-        click.echo(_deployed(thing) if isinstance(thing, Endpoint) else thing.run(say=partial(click.echo, err=True)))
+        click.echo(_deployed(thing) if isinstance(thing, Endpoint) else thing.run(say=tell))
 
 
 @sagemaker.command("delete", short_help="Delete an endpoint and all that is billed for it.")
@@ -125,4 +125,4 @@ def _deployed(endpoint: Endpoint) -> str:
 
 def _tell(packed: Packed) -> None:
     click.echo(f"{packed.sha256}  {packed.path}")
-    click.echo(f"{packed.size / 1e6:.1f} MB; checksum in {packed.path}.sha256", err=True)
+    tell(f"{packed.size / 1e6:.1f} MB; checksum in {packed.path}.sha256")

@@ -20,6 +20,7 @@ from crossguard.cli.options import (
     resampling_options,
     typed,
 )
+from crossguard.cli.telling import tell
 from crossguard.errors import needs_extra
 from crossguard.registry import refuse_bundle
 from crossguard.saving import check_folder_takes, save_text
@@ -147,4 +148,4 @@ def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: 
     else:
         show_run(run, terminal())
     if written:
-        click.echo(f"Wrote {', '.join(path.name for path in written)} to {out}{instead}", err=True)
+        tell(f"Wrote {', '.join(path.name for path in written)} to {out}{instead}")

@@ -9,6 +9,7 @@ import click
 
 from crossguard.bundle import CARD, GRAPHS, read_bundle
 from crossguard.cli.options import EXISTING, PATH, Number, refuse_idle
+from crossguard.cli.telling import tell
 from crossguard.errors import BundleError, ConfigError, OutputError, needs_extra
 from crossguard.registry import MANIFEST
 
@@ -108,7 +109,7 @@ def command(
         with needs_extra("Exporting", "train"):
             from crossguard.export.huggingface import export_huggingface
         export_huggingface(run, out, average)
-        click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
+        tell(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).")
     else:
         with needs_extra("Exporting", "train"):
             from crossguard.export.bundle import ExportPlan, as_name, export_bundle
@@ -117,7 +118,7 @@ def command(
         name, version = name or as_name(out.resolve().name), version or "1.0.0"
         bundle = export_bundle(run, out, ExportPlan(name, version, _weight_dtypes(weight_dtype), plans, average))
         size = f"{bundle.size / 1e6:.1f} MB"
-        click.echo(f"Wrote {out} ({size}). Try: crossguard score --model {out} --text '...'", err=True)
+        tell(f"Wrote {out} ({size}). Try: crossguard score --model {out} --text '...'")
     _tell_what_stays(out, kept, earlier)
 
 
@@ -133,13 +134,12 @@ def _identity(folder: Path) -> tuple[str, list[str]] | None:
 def _tell_what_stays(out: Path, card: Path | None, earlier: tuple[str, list[str]] | None) -> None:
     """Says so where the card, or name and version, are still those of the model before."""
     if card:
-        click.echo(f"note: {card} stayed; metrics in it may be those of another model.", err=True)
+        tell(f"note: {card} stayed; metrics in it may be those of another model.")
     now = _identity(out)
     if earlier and now and earlier[0] == now[0] and earlier[1] != now[1]:
-        click.echo(
+        tell(
             f"note: the model before was called {now[0]}, too, so that results of both, and --resume, cannot tell them "
-            "apart. Give another --version.",
-            err=True,
+            "apart. Give another --version."
         )
 
 
@@ -210,12 +210,11 @@ def _write_int8(
     report = export_int8(bundle, annotated, out, tolerance, name=plan.name, version=plan.version, accept_loss=accept)
     _show_quality(report)
     if any(map(sums_overflow, LAYERS)):
-        click.echo(
+        tell(
             "Sums of 8-bit products overflow on this processor: the copy is computed in float32 here, as fast as the "
-            "original. It is faster on processors with VNNI or AMX.",
-            err=True,
+            "original. It is faster on processors with VNNI or AMX."
         )
-    click.echo(f"Wrote {out}. Try: crossguard score --model {out} --text '...'", err=True)
+    tell(f"Wrote {out}. Try: crossguard score --model {out} --text '...'")
 
 
 def _show_quality(report: QualityReport) -> None:

@@ -9,6 +9,7 @@ import click
 
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.cli.options import refuse_idle
+from crossguard.cli.telling import show
 from crossguard.loading import find_bundle
 from crossguard.registry import shipped
 
@@ -39,7 +40,7 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
         raise click.UsageError("--card, --verify, --benchmark and --json each show something else: choose one.")
     bundle = read_bundle(find_bundle(model), verify=verify)
     if card:
-        click.echo(
+        show(
             bundle.card() or f"{bundle.folder} has no card. Write one with: crossguard card {model} --details card.yaml"
         )
     elif as_json:

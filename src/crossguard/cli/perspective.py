@@ -12,6 +12,7 @@ from crossguard.checked_settings import parse, read_yaml
 from crossguard.cli.options import FILE, model_option, new_policy_options, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
+from crossguard.cli.telling import tell
 from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.tables import read_whole
@@ -76,10 +77,10 @@ def map_command(
     _print(maps)
     for attribute, fitted in maps.items():
         for caution in _cautions(attribute, fitted, *found[attribute]):
-            click.echo(caution, err=True)
+            tell(caution)
     if kept := [attribute for attribute in file.perspective if attribute not in maps]:
-        click.echo(f"Kept from {policy}, as no column here is for them: the maps of {', '.join(kept)}.", err=True)
-    click.echo(f"Written to {out}. Use it by: crossguard serve --policy {out}", err=True)
+        tell(f"Kept from {policy}, as no column here is for them: the maps of {', '.join(kept)}.")
+    tell(f"Written to {out}. Use it by: crossguard serve --policy {out}")
 
 
 def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
@@ -104,7 +105,7 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
             f"attributes: {', '.join(known)}."
         )
     for note in _unused({name: column for name, column in theirs.items() if name not in known}, known, path):
-        click.echo(note, err=True)
+        tell(note)
     scored = _our_scores(path, rows, [name for name in attributes if name not in ours], moderator)
     pairs: Pairs = {}
     for name in attributes:
@@ -177,10 +178,9 @@ def _our_scores(
             scores.append([attribute_score(found, name) if _is_answered(found) else np.nan for name in attributes])
             bar.move(count, len(posts), f"{count:,} posts")
     if others:
-        click.echo(
+        tell(
             f"Left out: {number_of(others, 'comment')} in a language that the model does not support. The service "
-            "refuses such comments unless a request names a language that it supports.",
-            err=True,
+            "refuses such comments unless a request names a language that it supports."
         )
     return dict(zip(attributes, np.array(scores).T, strict=True))
 

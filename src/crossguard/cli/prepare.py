@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from crossguard.cli.options import EXISTING, PATH, Number, out_option, overwrite_option, renamed
+from crossguard.cli.telling import show, tell
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.data.writing import refuse_same_file
@@ -99,15 +100,13 @@ def command(
     report = prepare(chosen, raw, out, max_missing_images)
     save_json(summary, report.to_dict())
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        show(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
-        click.echo(f"Wrote {out}", err=True)
+        tell(f"Wrote {out}")
     if dataset == "table" and not labels:
         taken = ", ".join(chosen.labels) or "none"
-        click.echo(
-            f"Columns taken as labels: {taken}. If one is no label, name those that are: --label COLUMN", err=True
-        )
+        tell(f"Columns taken as labels: {taken}. If one is no label, name those that are: --label COLUMN")
 
 
 def _refuse_within(raw: Path, out: Path) -> None:

@@ -6,8 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
-import click
-
+from crossguard.cli.telling import tell
 from crossguard.data.masking import visible
 from crossguard.errors import number_of
 
@@ -75,7 +74,7 @@ class Watcher(Bar):
         if self._table is not None:
             self._table.add(post, decision)
         if self._verbose and decision.error is not None:
-            click.echo(visible(f"{decision.id}: {decision.error.code}: {decision.error.message}"), err=True)
+            tell(visible(f"{decision.id}: {decision.error.code}: {decision.error.message}"))
         if self._bar is not None and self._posts % 16 == 0:
             fraction = self._posts / self._limit if self._limit else self._reader.fraction
             total, done = (None, None) if fraction is None else (_STEPS, round(fraction * _STEPS))
@@ -94,18 +93,18 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
     from crossguard.records import Action
 
     actions = ", ".join(f"{summary.actions[action.value]:,} {action.value}" for action in Action)
-    click.echo(f"{number_of(summary.posts, 'post')}{kept}: {actions}{speed}", err=True)
+    tell(f"{number_of(summary.posts, 'post')}{kept}: {actions}{speed}")
     if summary.flags:
-        click.echo(f"flagged: {counts(summary.flags)}", err=True)
+        tell(f"flagged: {counts(summary.flags)}")
     if summary.failed:
-        click.echo(f"not scored: {summary.failed.total():,} ({counts(summary.failed)})", err=True)
+        tell(f"not scored: {summary.failed.total():,} ({counts(summary.failed)})")
         for code, _ in summary.failed.most_common(_EXAMPLES):
             example = f"{code}, such as {summary.examples[code]}"
-            click.echo(f"  {visible(example)}", err=True)
+            tell(f"  {visible(example)}")
     if summary.other_languages:
-        click.echo(in_other_languages(summary.other_languages), err=True)
+        tell(in_other_languages(summary.other_languages))
     for warning in warnings:
-        click.echo(f"note: {visible(warning)}", err=True)
+        tell(f"note: {visible(warning)}")
 
 
 def in_other_languages(found: Counter[str]) -> str:

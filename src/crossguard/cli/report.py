@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle, renamed
+from crossguard.cli.telling import tell
 from crossguard.errors import TableError
 from crossguard.saving import refuse_existing
 
@@ -57,4 +58,4 @@ def command(
     if posts is not None:
         decisions = with_posts(decisions, PostReader(posts, image_root=image_root))
     write_page(decisions, target, title or results.name)
-    click.echo(f"page: {target}", err=True)
+    tell(f"page: {target}")

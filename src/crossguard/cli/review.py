@@ -26,6 +26,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.cli.progress import Bar
+from crossguard.cli.telling import tell
 from crossguard.data.masking import visible
 from crossguard.errors import ConfigError, InputError, MissingExtraError, number_of
 from crossguard.listening import EVERYWHERE, web_address
@@ -82,12 +83,12 @@ def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> 
         end_when_terminated()
     ctx.obj = gather(flags, os.environ, config)
     for sentence in unread_variables(os.environ, _variables_of_service()):
-        click.echo(f"note: {visible(sentence)}", err=True)
+        tell(f"note: {visible(sentence)}")
     if ctx.invoked_subcommand is None:
         _check_extra()
         from crossguard.review.server import serve
 
-        serve(ctx.obj, lambda line: click.echo(line, err=True))
+        serve(ctx.obj, tell)
 
 
 def _check_extra() -> None:
@@ -159,14 +160,14 @@ def import_posts(
                 bar.move(None, None, f"{taken + known + passed + refused:,} posts")
     finally:  # what was taken before an error stays
         rest = f"{known:,} were already known; {passed:,} allowed posts were not sampled"
-        click.echo(f"Queued {taken:,} items; {rest}.", err=True)
+        tell(f"Queued {taken:,} items; {rest}.")
     if edited:
         notes.append(
             f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged. If these "
             "are other posts and no edits, import each such file under a --source of its own."
         )
     for note in notes:
-        click.echo(f"note: {visible(note)}", err=True)
+        tell(f"note: {visible(note)}")
     if refused:
         raise InputError(_left_out(posts, "line" if suggestions else "row", refused, left_out))
 
@@ -194,12 +195,12 @@ def export_decisions(settings: ReviewSettings, out: Path, *, overwrite: bool) ->
 
     done = export(console.database, settings.labels, out)
     erased = f", {done.erased:,} without content were left out" if done.erased else ""
-    click.echo(f"Wrote {done.rows:,} items and {done.images:,} images to {out}{erased}.", err=True)
+    tell(f"Wrote {done.rows:,} items and {done.images:,} images to {out}{erased}.")
     if done.unnamed:
         shown = ", ".join(sorted(done.unnamed))
-        click.echo(f"note: votes on {shown} were left out: start with the console's --labels to have them.", err=True)
+        tell(f"note: votes on {shown} were left out: start with the console's --labels to have them.")
     if done.more_images:
-        click.echo(f"note: a row has one image; {done.more_images:,} further ones were left out.", err=True)
+        tell(f"note: a row has one image; {done.more_images:,} further ones were left out.")
 
 
 @command.command("learn", short_help="Propose thresholds from what people decided.")
@@ -225,7 +226,7 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
     if out is not None:
         file = policy_file(settings.model, settings.policy, proposals, policy_name(out), typed())
         write_policy(file, out, settings.model)
-        click.echo(f"Wrote {out}. Try it with: {usage(out, settings.model)}", err=True)
+        tell(f"Wrote {out}. Try it with: {usage(out, settings.model)}")
 
 
 @command.command("invite", short_help="Print a link to join, or to choose a new password.")
@@ -246,7 +247,7 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
     click.echo(f"{settings.public_url or web_address(settings.host, settings.port)}/join/{token}")
     if settings.host in EVERYWHERE and not settings.public_url:
         told = "this link works on this machine; for others, give the address that they type as --public-url."
-        click.echo(f"note: {told}", err=True)
+        tell(f"note: {told}")
 
 
 @command.command("erase", short_help="Erase the texts and images of an author's posts.")
@@ -264,9 +265,7 @@ def erase_author(settings: ReviewSettings, author: str, source: str | None) -> N
     with console.database.erase() as tx:
         count = retention.erase_author(tx, author, console.now(), source)
         log.record(tx, console.now(), log.COMMAND_LINE, "erase author", items=count)
-    click.echo(
-        f"The content of {number_of(count, 'item')} was erased, and key and reason in AUTHOR's reports.", err=True
-    )
+    tell(f"The content of {number_of(count, 'item')} was erased, and key and reason in AUTHOR's reports.")
 
 
 def _limit(threshold: float) -> str:

@@ -13,6 +13,7 @@ import click
 from crossguard.cli.options import is_there
 from crossguard.cli.progress import Bar, counts, in_other_languages
 from crossguard.cli.score_run import NOTHING_SCORED, Options, names_files
+from crossguard.cli.telling import tell
 from crossguard.data.masking import visible
 from crossguard.errors import number_of
 
@@ -59,7 +60,7 @@ def run(
         with JobProgress(bar=options.bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
             summary = score_files(sources, out, resume=options.resume, watch=progress.see, **_settings(how, options))
     except KeyboardInterrupt:
-        click.echo("\nStopped. Finished parts are kept; the same command with --resume does the rest.", err=True)
+        tell("\nStopped. Finished parts are kept; the same command with --resume does the rest.")
         raise
     if not options.quiet:
         print_job(summary, out, price)
@@ -67,7 +68,7 @@ def run(
     if whole is not None and whole.later:
         problems.append(f"Waiting for images: {number_of(whole.later, 'post')}; --resume tries again.")
     for problem in problems:
-        click.echo(f"Error: {visible(problem)}", err=True)
+        tell(f"Error: {visible(problem)}")
     if problems:
         return UNFINISHED
     return NOTHING_SCORED if whole is not None and 0 < whole.posts == whole.failed else 0
@@ -161,7 +162,7 @@ class JobProgress(Bar):
                 line += f", {_time(left)} left"
                 if self._price is not None:
                     line += f" for {self._price * left * summary.cores / 3600:,.2f}"
-            click.echo(line, err=True)
+            tell(line)
 
 
 def print_job(summary: JobSummary, out: str, price: float | None = None) -> None:
@@ -171,28 +172,27 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     speed = f", {summary.posts / summary.seconds:,.0f} posts/s" if summary.seconds and summary.posts else ""
     kept = f" after {summary.previous:,} of earlier runs" if summary.previous else ""
     spent = "" if price is None else f", {_cost(summary.core_hours, price)}"
-    click.echo(f"{number_of(summary.done, 'part')}{kept}, {number_of(summary.posts, 'post')}{speed}{spent}", err=True)
+    tell(f"{number_of(summary.done, 'part')}{kept}, {number_of(summary.posts, 'post')}{speed}{spent}")
     for name, counter in (("actions", summary.actions), ("flagged", summary.flags), ("not scored", summary.failed)):
         if counter:
-            click.echo(f"{name}: {counts(counter)}", err=True)
+            tell(f"{name}: {counts(counter)}")
     for code, example in summary.examples.items():
         for each in summary.unreadable if code == "file_unreadable" else [example]:
             told = f"{code}, such as {each}"
-            click.echo(f"  {visible(told)}", err=True)
+            tell(f"  {visible(told)}")
     if summary.other_languages:
-        click.echo(in_other_languages(summary.other_languages), err=True)
+        tell(in_other_languages(summary.other_languages))
     for note, parts in summary.notes.most_common(_NOTES):
         where = "" if parts == summary.done else f" ({number_of(parts, 'part')})"
-        click.echo(f"note: {visible(note)}{where}", err=True)
+        tell(f"note: {visible(note)}{where}")
     _tell_left_out(summary.left_out, err=True)
     if summary.totals is None:
-        click.echo(f"decisions: parts in {out}; the manifest is written with the last of them", err=True)
+        tell(f"decisions: parts in {out}; the manifest is written with the last of them")
         return
     whole = summary.totals
-    click.echo(
+    tell(
         f"decisions: {out}: {number_of(whole.index, 'part')}, {number_of(whole.posts, 'post')}, "
-        f"{whole.failed:,} of them not scored, {decimal(whole.size)}",
-        err=True,
+        f"{whole.failed:,} of them not scored, {decimal(whole.size)}"
     )
 
 

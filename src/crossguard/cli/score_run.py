@@ -16,6 +16,7 @@ import click
 
 from crossguard.cli import until_exit
 from crossguard.cli.options import is_there, text_command
+from crossguard.cli.telling import tell
 from crossguard.data.masking import excerpt
 from crossguard.errors import number_of
 
@@ -128,7 +129,7 @@ def _output(moderator: Moderator, options: Options, kept: tuple[str, ...]) -> Ou
 
 def _tell_where(options: Options) -> None:
     if options.file is not None:
-        click.echo(f"decisions: {options.file}", err=True)
+        tell(f"decisions: {options.file}")
 
 
 def refuse_a_text(sources: Sequence[str]) -> None:
@@ -179,10 +180,10 @@ def word_reader() -> Iterator[Transform]:
 
 
 def _tell_how_to_continue(summary: Summary, options: Options) -> None:
-    click.echo(f"\nStopped after {number_of(summary.previous + summary.posts, 'post')}.", err=True)
+    tell(f"\nStopped after {number_of(summary.previous + summary.posts, 'post')}.")
     if options.file is not None:
         from crossguard.data.outputs import journal_of
 
         journal = journal_of(options.file)
         place = journal if journal.exists() else options.file
-        click.echo(f"Continue with the same command and --resume; '{place}' holds what is done.", err=True)
+        tell(f"Continue with the same command and --resume; '{place}' holds what is done.")

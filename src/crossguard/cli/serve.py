@@ -11,6 +11,7 @@ import click
 
 from crossguard.cli import end_when_terminated
 from crossguard.cli.options import settings_options
+from crossguard.cli.telling import tell
 from crossguard.errors import needs_extra
 from crossguard.serving.settings import PREFIX, ServeSettings, gather, unread_variables
 
@@ -23,10 +24,10 @@ def _print_new_key(ctx: click.Context, parameter: click.Parameter, name: str | N
     with needs_extra("crossguard serve", "serve"):
         from crossguard.serving.keys import digest_of, new_key
     key = new_key()
-    click.echo(f"The key, shown only now: {key}", err=True)
-    click.echo("Put this into the file that --keys-file names, which has one line 'keys:' for all. To append", err=True)
-    click.echo("an entry, leave that line out: crossguard serve --new-key NAME | tail -n +2 >> keys.yaml", err=True)
-    click.echo("(PowerShell has 'select -Skip 1' for 'tail -n +2').", err=True)
+    tell(f"The key, shown only now: {key}")
+    tell("Put this into the file that --keys-file names, which has one line 'keys:' for all. To append")
+    tell("an entry, leave that line out: crossguard serve --new-key NAME | tail -n +2 >> keys.yaml")
+    tell("(PowerShell has 'select -Skip 1' for 'tail -n +2').")
     quoted = json.dumps(name, ensure_ascii=False)  # else YAML takes 123 for a number, and yes for true
     click.echo(f"keys:\n  {quoted}:\n    sha256: {digest_of(key)}")
     ctx.exit()

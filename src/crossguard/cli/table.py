@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from crossguard.data.masking import excerpt, mask, visible
@@ -19,6 +19,11 @@ BANDS = ("review\nfrom", "flag\nfrom", "block\nfrom")
 
 # Columns of a table in a pipe, where nothing wraps.
 WIDE = 1000
+# What steers a terminal or turns the direction of writing, none of which has a width.
+_STEERING = dict.fromkeys((
+    *range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+))  # fmt: skip
 _ROWS = 20
 _ID_WIDTH = 14
 _ACTION_WIDTH = 7
@@ -101,13 +106,19 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
 
 
 def terminal(width: int | None = None) -> Console:
-    """Returns a console that prints what it is told as it is, such as names in brackets.
+    """Returns a console that prints what it is told as it is, such as names in brackets, but for what steers it.
 
     Where its reader goes away, it raises what others raise; rich would exit with 1.
     """
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     class Terminal(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            """Renders what is printed; all words of models and tables come this way, whoever made the table."""
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=segment.text.translate(_STEERING))
+
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 

@@ -8,6 +8,7 @@ import click
 
 from crossguard.checked_settings import read_nth
 from crossguard.cli.options import EXISTING, PATH, out_option
+from crossguard.cli.telling import show
 from crossguard.errors import needs_extra
 
 
@@ -63,4 +64,4 @@ def command(  # noqa: PLR0917 one per option, by name
         load(recipe, overrides), data, out, resume=resume, fold=held_out, start=start, save_every=save_every
     )
     for name, value in measures.items():
-        click.echo(f"{name}\t{value:.4f}")
+        show(f"{name}\t{value:.4f}")

@@ -92,6 +92,8 @@ def test_what_an_error_repeats_cannot_steer_the_terminal(
         told = capsys.readouterr().err
         assert "--text 'a [2Jtext'" in told
         assert "\x1b" not in told
+    assert cli.run(["report", "a.csv", "a\x9b2J.csv"]) == 2
+    assert capsys.readouterr().err.endswith("\n\nError: Got unexpected extra argument (a 2J.csv)\n")
 
 
 def test_a_header_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,8 @@ from crossguard.cli import run
 from crossguard.cli.models import command
 from crossguard.errors import BundleError
 
+CLEARS = "\x1b[2J\x9b2J\u202e"
+
 
 def test_labels_policies_and_checksums_are_shown(tiny_bundle: Bundle) -> None:
     output = CliRunner().invoke(command, [str(tiny_bundle.folder)]).output
@@ -80,3 +82,29 @@ def test_the_benchmark_says_what_is_chosen_and_why(
     assert ("would emulate it" in output) is not native
     assert "--precision auto: text fp32, image fp32, fusion fp32" in output
     assert "the bundle allows fp32 only" in output
+
+
+def test_nothing_in_a_bundle_steers_the_terminal(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
+    manifest = tiny_bundle.manifest.model_dump(mode="json")
+    manifest["model"]["version"] += CLEARS
+    manifest["labels"][0]["meaning"] = f"Attacks {CLEARS}people"
+    manifest["policies"]["default"]["description"] = f"For {CLEARS}most feeds"
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    (folder / "README.md").write_text(f"# tiny\n\n    indented {CLEARS}", encoding="utf-8")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for options in ([], ["--card"], ["--json"]):
+        assert run(["models", str(folder), *options]) == 0
+        shown = capsys.readouterr().out
+        assert not [steers for steers in ("\x1b[2J", "\x9b", "\u202e") if steers in shown], options
+
+
+def test_a_card_goes_into_a_file_as_it_is(
+    tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
+    (folder / "README.md").write_text("# tiny\n\n|\ta\u200d  b|", encoding="utf-8")
+    assert run(["models", str(folder), "--card"]) == 0
+    assert capsys.readouterr().out == "# tiny\n\n|\ta\u200d  b|\n"

@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from tests.support.decisions import decision, failed
 
-from crossguard.cli.table import DecisionTable, post_words, print_decision
+from crossguard.cli.table import DecisionTable, post_words, print_decision, terminal
 from crossguard.records import Action, Decision, LabelDecision, Post
 
+CLEARS = "\x1b[2J\x9b2J\u202e\u2028"
 SLUR = "you are an idiot"
 
 
@@ -115,3 +118,19 @@ def test_an_attribute_that_asks_for_the_action_is_its_reason_and_masks_the_words
 def test_what_a_person_should_look_at_is_masked_without_a_flag() -> None:
     near = replace(scored(racist=0.4), action=Action.REVIEW, decided_by=("racist",))
     assert SLUR not in table(Post("7", SLUR), near)
+
+
+def test_a_terminal_prints_nothing_that_steers_it_whoever_made_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Table(f"head{CLEARS}", box=None)
+    made.add_row(Text(f"[b]cell{CLEARS}"))
+    screen = terminal()
+    screen.print(made)
+    screen.print(Text(f"one\ntwo{CLEARS}"), f"three{CLEARS}")
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
+        "head[2J2J", "[b]cell[2J2J", "one", "two[2J2J three[2J2J"
+    ]  # fmt: skip
+
+
+def test_versions_of_a_model_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_decision(Post("7", "x"), replace(scored(racist=0.1), policy=f"own{CLEARS}"), terminal())
+    assert "policy own[2J2J" in capsys.readouterr().out
