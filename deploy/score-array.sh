@@ -6,6 +6,9 @@
 #SBATCH --requeue
 # sbatch deploy/score-array.sh INPUT OUTPUT_FOLDER/
 # Scores one of 16 shards per task, into one folder that all tasks see. See docs/how-to/score-many-files.md.
+# Task 5 alone once more: sbatch --array=5 ...; another number of shards: SHARDS=32 sbatch --array=0-31 ...
 set -euo pipefail
+# Not SLURM_ARRAY_TASK_COUNT: of a task that is submitted again, that is 1.
+shards=${SHARDS:-16}
 # Without it, srun of Slurm 22.05 and later takes one core.
-srun --cpus-per-task="$SLURM_CPUS_PER_TASK" crossguard score "$1" -o "$2" --shards "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT"
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" crossguard score "$1" -o "$2" --shards "$SLURM_ARRAY_TASK_ID/$shards"
