@@ -221,14 +221,14 @@ def encoder_config(encoder_name: str, folder: Path) -> dict[str, Any]:
 
 
 def save_model(model: GatedModel, folder: Path) -> None:
-    """Writes `model.safetensors` and `config.json`; raises as `whole_weights`."""
+    """Writes `config.json`, then `model.safetensors`; raises as `whole_weights`."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
+    save_json(folder / CONFIG, model.config.to_dict())
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     with whole_weights(folder / WEIGHTS) as unfinished:
         save_file(weights, unfinished, metadata={"format": "pt"})
-    save_json(folder / CONFIG, model.config.to_dict())
 
 
 @contextmanager

@@ -41,13 +41,12 @@ def write_checkpoint_files(
     tokenizer: str,
     untrained: Sequence[str] = (),
 ) -> None:
-    """Writes weights, tokenizer, configurations, measures and predictions of a run.
+    """Writes tokenizer, configurations, measures, predictions and weights of a run.
 
     `cut` says of which measured posts only the beginning was read, and `untrained` which of `text` and `image` was
     never trained on. The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits
     better ones.
     """
-    save_model(model, folder)
     save_text(folder / TOKENIZER, tokenizer)
     save_text(folder / RECIPE, to_yaml(recipe))
     names = output_names(recipe)[: len(recipe.labels)]
@@ -71,6 +70,8 @@ def write_checkpoint_files(
             unions=measured.unions,
             cut=cut,
         )
+    # Last, as their presence is the sign of a finished run.
+    save_model(model, folder)
 
 
 def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float]) -> dict[str, Any]:

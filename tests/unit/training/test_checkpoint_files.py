@@ -15,6 +15,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import pyarrow as pa
 
+from crossguard.errors import OutputError
 from crossguard.evaluation.leakage import hashes, overlap
 from crossguard.evaluation.score_tables import unpack_texts
 from crossguard.models.building import tiny
@@ -77,6 +78,18 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
     assert report["racist"]["threshold"] == stored["thresholds"][0]
     assert report["racist"]["f1-score"] == pytest.approx(max(f1_score(truth, scores >= limit) for limit in scores))
     assert report["macro avg"]["support"] == int(measured.targets[:, :2].sum())
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "provenance.json", "predictions.npz", "config.json"])
+def test_weights_are_the_sign_of_a_finished_run(name: str, tmp_path: Path) -> None:
+    """A run that ends while it writes these files must not pass for one that can be exported."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match=name):
+        write(tmp_path, examples(3), np.zeros((3, 3), dtype=np.float32))
+    assert not (tmp_path / "model.safetensors").exists()
+    (tmp_path / name).rmdir()
+    write(tmp_path, examples(3), np.zeros((3, 3), dtype=np.float32))
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_half_of_the_votes_are_a_yes_as_in_an_evaluation(tmp_path: Path) -> None:
