@@ -69,7 +69,7 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
 def package_training(output: Path) -> Packed:
     """Writes the source archive of training on AWS's PyTorch containers: entry point, Crossguard, requirements."""
     with tempfile.TemporaryDirectory() as scratch:
-        extras = ("train", "evaluate", "parquet")
+        extras = ("train", "evaluate", "parquet", "compact")
         _write_package(Path(scratch), ("train.py", TRAIN), extras, "resources/recipes/*.yaml")
         return _pack(output, Path(scratch))
 

