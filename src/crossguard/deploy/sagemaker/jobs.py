@@ -26,6 +26,8 @@ from crossguard.deploy.sagemaker.documents import document
 from crossguard.errors import DeployError
 
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
+# Settings that are text even where they look like a number, as a version does.
+TEXTS: Final = ("model_name", "model_version")
 # What the log says after each epoch, for AWS's graphs.
 METRICS: Final = ("loss", "roc_auc_macro", "f1_macro", "average_precision_macro")
 
@@ -149,11 +151,7 @@ class TrainingJob(StrictModel):
             problems.append("source is needed with image_kind 'pytorch', and only there")
         if self.wait_hours is not None and self.wait_hours < self.hours:
             problems.append(f"wait_hours ({self.wait_hours}) must not be below hours ({self.hours})")
-        for key, value in self.settings.items():
-            try:
-                json.dumps(value)
-            except (TypeError, ValueError) as error:
-                problems.append(f"settings.{key} ({value!r}) cannot be sent: {error}. Put a date in quotes")
+        problems += filter(None, map(_why_unsendable, self.settings, self.settings.values()))
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -201,6 +199,17 @@ class TrainingJob(StrictModel):
     @property
     def _longest_hours(self) -> float:
         return (self.wait_hours or 2 * self.hours) if self.spot else self.hours
+
+
+def _why_unsendable(key: str, value: Any) -> str | None:
+    """Returns what is wrong with a setting."""
+    if key in TEXTS and not isinstance(value, str):
+        return f"settings.{key} ({value!r}) is no text: put it in quotes, as 1.10 without them is the number 1.1"
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        return f"settings.{key} ({value!r}) cannot be sent: {error}. Put a date in quotes"
+    return None
 
 
 def _channel(name: str, prefix: str) -> dict[str, Any]:

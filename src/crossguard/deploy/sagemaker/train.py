@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crossguard.deploy.sagemaker.jobs import CHECKPOINTS
+from crossguard.deploy.sagemaker.jobs import CHECKPOINTS, TEXTS
 from crossguard.errors import ConfigError, CrossguardError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BASE: Final = Path("/opt/ml")
 # A spot machine is taken away two minutes after the warning: lose little, and do not write all the time either.
 SAVE_EVERY: Final = 200
-_OURS: Final = ("recipe", "save_every", "model_name", "model_version")
+_OURS: Final = ("recipe", "save_every", *TEXTS)
 # What a person wants to see of a run that is not part of the model.
 _REPORTS: Final = ("recipe.yaml", "log.jsonl", "val_report.json", "val_metrics.json", "predictions.npz")
 _REASON_CHARACTERS: Final = 1024
@@ -70,7 +70,7 @@ def read_environment(base: Path = BASE) -> Environment:
     data, file = base / "input" / "data", base / "input" / "config" / "hyperparameters.json"
     channels = {path.name.lower(): path for path in sorted(data.iterdir()) if path.is_dir()} if data.is_dir() else {}
     given = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return Environment(base, channels, {key: _decoded(value) for key, value in given.items()})
+    return Environment(base, channels, {key: _read(key, value) for key, value in given.items()})
 
 
 def main() -> None:
@@ -138,6 +138,12 @@ def launcher(devices: int) -> list[str]:
     """Returns the command that runs this module once per device of the machine."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
     return [*start, "-m", "crossguard.deploy.sagemaker.train"]
+
+
+def _read(key: str, value: Any) -> Any:
+    """Returns the value of a hyperparameter; a version that is typed without quotes, such as 1.10, is no number."""
+    decoded = _decoded(value)
+    return value if key in TEXTS and not isinstance(decoded, str) else decoded
 
 
 def _decoded(value: Any) -> Any:

@@ -64,6 +64,8 @@ def test_awss_own_training_image_runs_our_source(training_settings: dict[str, An
         ({"output": "bucket/models"}, "pattern"),
         ({"role": "crossguard"}, "pattern"),
         ({"settings": {"lr_head": [date(2026, 1, 1)]}}, r"settings.lr_head .* date .* in quotes"),
+        ({"settings": {"model_version": 1.10}}, r"settings.model_version \(1.1\) .* put it in quotes"),
+        ({"settings": {"model_name": 5}}, r"settings.model_name \(5\) .* put it in quotes"),
     ],
 )
 def test_a_wrong_training_job_is_told_before_anything_is_sent(

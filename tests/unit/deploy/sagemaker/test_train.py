@@ -52,6 +52,12 @@ def test_what_awss_toolkit_adds_is_no_setting(base: Path) -> None:
     assert (recipe.warmup_ratio, recipe.num_train_epochs) == (0.1, 2)
 
 
+def test_a_version_stays_as_it_is_typed(base: Path) -> None:
+    for version in ("1.10", '"1.10"'):
+        environment = read_environment(given(base, model_version=version, model_name="5"))
+        assert [environment.hyperparameters[key] for key in ("model_version", "model_name")] == ["1.10", "5"]
+
+
 def test_without_anything_sagemakers_own_folders_are_meant() -> None:
     environment = read_environment()
     assert environment.model == Path("/opt/ml/model")
