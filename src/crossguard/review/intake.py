@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -132,7 +132,7 @@ class Intake:
             "action": decision.action.value if decision and decision.action else None,
             "score": score,
             "label": label,
-            "flagged": "".join(f" {name} " for name in (decision.flags if decision else ())),
+            "flagged": "".join(f" {name} " for name in _named(decision)),
             "urgency": severity - now / HOUR,
             "uncertainty": uncertainty,
             "shuffle": uniform("order", post.source, post.id),
@@ -146,6 +146,13 @@ class Intake:
         report = (post.report.reporter, post.report.reason) if post.report else None
         suggestion = (post.suggestion.by, post.suggestion.scores) if post.suggestion else None
         return arrivals.NewItem(row, images, likeness, report, suggestion)
+
+
+def _named(decision: Decision | None) -> Iterator[str]:
+    """Yields the labels that are flagged, or by whose bands the post is there."""
+    for name, label in decision.labels.items() if decision else ():
+        if label.flagged or label.action is not Action.ALLOW:
+            yield name
 
 
 def _order(decision: Decision | None) -> tuple[float, float]:

@@ -19,6 +19,11 @@ function highest(row, label) {
   return Math.max(-1, ...scores.filter(Boolean).map((entry) => entry[0]));
 }
 
+function concerns(row, label) {
+  const [score, threshold, action] = row.labels[label] ?? [0, 1, "allow"];
+  return score >= threshold || action !== "allow";
+}
+
 function bar(name, [score, threshold, action]) {
   const fill = element("i");
   fill.style.width = `${score * 100}%`;
@@ -88,7 +93,7 @@ function update() {
   const least = Number(from) || 0;
   found = data.rows.filter((row) =>
     (!action || row.action === action) &&
-    (!label || row.labels[label]?.[0] >= row.labels[label]?.[1] || least > 0) &&
+    (!label || concerns(row, label) || least > 0) &&
     (least <= 0 || highest(row, label) >= least) &&
     (!needle || [row.id, row.text, row.words].some((text) => text?.toLowerCase().includes(needle))));
   const orders = {

@@ -97,7 +97,7 @@ items = sa.Table(
     sa.Column("action", sa.String(8)),  # what the model asked for; null where it could not score
     sa.Column("score", sa.Double),  # highest of the labels
     sa.Column("label", sa.String(64)),  # the label of that score
-    sa.Column("flagged", sa.Text, nullable=False, default=""),  # labels that the model flagged, a space around each
+    sa.Column("flagged", sa.Text, nullable=False, default=""),  # labels with a flag or an action, each between spaces
     sa.Column("reports", sa.Integer, nullable=False, default=0),
     sa.Column("urgency", sa.Double, nullable=False),
     sa.Column("uncertainty", sa.Double, nullable=False),

@@ -110,6 +110,14 @@ def test_orders_and_filters(console: Console, database: Database, ann: Person) -
     assert next_of(database, ann, NOW + 99999, filters={"label": "sexist"}) is None
 
 
+def test_the_filter_by_label_finds_posts_that_a_band_below_its_threshold_sends(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1", score=0.45), submission("2", decision=None)], NOW)
+    assert next_of(database, ann, filters={"label": "sexist"}) is None
+    assert next_of(database, ann, filters={"label": "racist"}) == 1
+
+
 def test_who_made_the_known_answer_does_not_get_the_golden_item(console: Console, database: Database) -> None:
     fill(console, 1)
     ann, ben = person(database, "Ann"), person(database, "Ben")
