@@ -70,12 +70,18 @@ def reliability(task: LabelTask) -> Curve | None:
 
 
 def threshold_sweep(task: LabelTask) -> tuple[Curve, ...]:
-    """Precision, recall and F1 over the threshold; nothing without a positive post."""
+    """Precision, recall and F1 over the threshold, which are steps; nothing without a positive post.
+
+    Precision ends at the highest score, above which nothing is flagged.
+    """
     if not task.truth.any():
         return ()
     found = sweep(task.truth, task.scores)
-    curves = (("precision", found.precision), ("recall", found.recall), ("F1", found.f1))
-    return tuple(_curve(name, found.thresholds, y) for name, y in curves)
+    flags, all_ = found.hits + found.alarms > 0, slice(None)
+    curves = (("precision", found.precision, flags), ("recall", found.recall, all_), ("F1", found.f1, all_))
+    # Each value holds from the highest score that is not flagged to the lowest that is, at which it changes.
+    ends = np.stack([found.scores.clip(max=1.0), found.below], axis=1)
+    return tuple(_curve(name, ends[part].ravel(), y[part].repeat(2), 2 * POINTS) for name, y, part in curves)
 
 
 class Confusion(NamedTuple):
@@ -102,11 +108,11 @@ def worst(task: LabelTask, count: int) -> tuple[Sequence[int], Sequence[int]]:
     return task.rows[alarms].tolist(), task.rows[misses].tolist()
 
 
-def _curve(name: str, x: NDArray[np.floating], y: NDArray[np.floating]) -> Curve:
-    """Keeps both ends and at most POINTS points, evenly along the line's own length."""
-    if len(x) > POINTS:
+def _curve(name: str, x: NDArray[np.floating], y: NDArray[np.floating], most: int = POINTS) -> Curve:
+    """Keeps both ends and at most so many points, evenly along the line's own length."""
+    if len(x) > most:
         length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
-        wanted = np.linspace(0.0, length[-1], POINTS)
+        wanted = np.linspace(0.0, length[-1], most)
         keep = np.unique(np.append(np.searchsorted(length, wanted).clip(max=len(x) - 1), [0, len(x) - 1]))
         x, y = x[keep], y[keep]
     return Curve(name, _points(x, y))

@@ -32,6 +32,35 @@ def test_a_curve_that_cannot_be_drawn_is_none() -> None:
     assert threshold_sweep(task) == ()
 
 
+def test_a_sweep_has_at_each_threshold_what_that_gives() -> None:
+    """A score is flagged from it on: each value holds down to the next score, and from 0 to 1."""
+    task = Sample.build("a", np.array([[1.0], [0], [1]]), np.array([[0.8], [0.6], [0.2]])).task("a")
+    precision, recall, f1 = threshold_sweep(task)
+    assert recall.points == ((1, 0), (0.8, 0), (0.8, 0.5), (0.6, 0.5), (0.6, 0.5), (0.2, 0.5), (0.2, 1), (0, 1))
+    assert f1.points[:4] == ((1, 0), (0.8, 0), (0.8, 0.6667), (0.6, 0.6667))
+    assert precision.points[:2] == ((0.8, 1), (0.6, 1)), "above the highest score nothing is flagged"
+    assert precision.points[-1] == (0, 0.6667)
+
+
+def test_one_post_is_found_at_every_threshold_up_to_its_score() -> None:
+    _, recall, _ = threshold_sweep(Sample.build("a", np.ones((1, 1)), np.full((1, 1), 0.99)).task("a"))
+    assert recall.points == ((1, 0), (0.99, 0), (0.99, 1), (0, 1))
+    _, recall, _ = threshold_sweep(Sample.build("a", np.ones((1, 1)), np.ones((1, 1))).task("a"))
+    assert recall.points == ((1, 1), (0, 1))
+
+
+def test_a_sweep_of_many_scores_is_thinned_without_leaving_its_steps() -> None:
+    generator = np.random.default_rng(0)
+    truth = (generator.random((5000, 1)) < 0.3).astype(float)
+    task = Sample.build("a", truth, 0.2 * truth + 0.8 * generator.random((5000, 1))).task("a")
+    _, recall, _ = threshold_sweep(task)
+    assert len(recall.points) <= 2 * POINTS + 2
+    thresholds, values = np.array(recall.points[::-1]).T
+    for at in (0.05, 0.3, 0.5, 0.9):
+        found = (task.scores[task.truth] >= at).mean()
+        assert np.interp(at, thresholds, values) == pytest.approx(found, abs=0.005)
+
+
 def test_posts_of_a_cross_fit_lie_on_the_curves_of_the_scores_before_it() -> None:
     before = Sample.build("a", np.array([[0.0], [1.0], [0.0], [1.0]]), np.array([[0.1], [0.4], [0.2], [0.3]]))
     crossed = replace(before, scores=1 - before.scores, before=before.scores)
