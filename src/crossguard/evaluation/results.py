@@ -52,6 +52,10 @@ class Evaluation:
         """
         return [kind for kind in AVERAGES if any(f"{key}_{kind}" in self.overall for key in keys)]
 
+    def measured(self, keys: Sequence[str]) -> list[str]:
+        """Returns which of these metrics some label has, or `any`, which lacks those of probabilities."""
+        return [key for key in keys if any(key in estimates for estimates in self.per_label.values())]
+
     def undefined(self, keys: Sequence[str] = (), name: Callable[[str], str] = str) -> list[str]:
         """Returns one line per reason why metrics of some labels have no number: `labels: reason (metrics)`."""
         why: dict[tuple[str, str], list[str]] = {}

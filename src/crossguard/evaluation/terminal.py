@@ -15,7 +15,7 @@ from crossguard.data.masking import visible, visible_lines
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Facts, Run
-from crossguard.evaluation.titles import SHOWN, brief
+from crossguard.evaluation.titles import ANY_KEYS, SHOWN, brief
 
 COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "ece_macro", "any/roc_auc")
 INTERVALS = "95 % bootstrap intervals"
@@ -101,25 +101,27 @@ def show_line(line: str, console: Console, style: str = "") -> None:
 
 def labels_grid(evaluation: Evaluation, facts: Facts) -> Grid:
     """One row per label, then averages; intervals below the numbers."""
+    keys = evaluation.measured(SHOWN)
     grid = Grid(
-        "", ("label", "flag\nfrom", "positive", *(brief(key) for key in SHOWN)), INTERVALS if facts.rounds else ""
+        "", ("label", "flag\nfrom", "positive", *(brief(key) for key in keys)), INTERVALS if facts.rounds else ""
     )
     last = list(evaluation.per_label)[-1]
     for label, estimates in evaluation.per_label.items():
         limit = f"{facts.thresholds[label]:.3f}" if label in facts.thresholds else ""
         count = evaluation.counts[label]
         positive = Text(f"{count.positive:,}\n").append(f"of {count.annotated:,}", style="dim")
-        grid.row(label, limit, positive, *(cell(estimates.get(key)) for key in SHOWN), last=label == last)
-    for average in evaluation.averages(SHOWN):
-        grid.row(average, "", "", *(cell(evaluation.overall.get(f"{key}_{average}")) for key in SHOWN))
+        grid.row(label, limit, positive, *(cell(estimates.get(key)) for key in keys), last=label == last)
+    for average in evaluation.averages(keys):
+        grid.row(average, "", "", *(cell(evaluation.overall.get(f"{key}_{average}")) for key in keys))
     return grid
 
 
 def comparison_grid(evaluations: Mapping[str, Evaluation]) -> Grid:
-    """One row per evaluation, one column per average."""
-    grid = Grid("The same posts, other inputs and baselines", ("", *(brief(key) for key in COMPARED)))
+    """One row per evaluation, one column per average; without labels, per metric of whether a post is hateful."""
+    keys = COMPARED if any(evaluation.labels for evaluation in evaluations.values()) else ANY_KEYS
+    grid = Grid("The same posts, other inputs and baselines", ("", *(brief(key) for key in keys)))
     for name, evaluation in evaluations.items():
-        grid.row(name, *(cell(evaluation.estimate(key)) for key in COMPARED))
+        grid.row(name, *(cell(evaluation.estimate(key)) for key in keys))
     return grid
 
 

@@ -53,3 +53,6 @@ def test_averages_are_those_that_were_measured() -> None:
     assert whole.averages(["ece"]) == ["macro"]
     hateful_only = replace(whole, overall={})
     assert hateful_only.averages(["f1"]) == []
+    assert whole.measured(["f1", "ece"]) == ["f1", "ece"]
+    alone = replace(whole, per_label={"any": whole.per_label["any"]})
+    assert alone.measured(["f1", "ece"]) == ["f1"], "its score is no probability"

@@ -20,7 +20,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import METRICS
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, LabelTask
-from crossguard.evaluation.titles import title
+from crossguard.evaluation.titles import ANY_KEYS, title
 from crossguard.markup import templates
 from crossguard.records import ImageSource, Post
 from crossguard.saving import save_text
@@ -62,16 +62,17 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
     no post.
     """
     tasks = (*run.sample.tasks(), run.sample.task(ANY))
+    columns = run.main.measured(COLUMNS)
     return render(
         "run.html.j2",
         run=run,
         facts=run.facts,
-        columns=COLUMNS,
-        headlines=HEADLINES,
+        columns=columns,
+        headlines=HEADLINES if run.main.labels else ANY_KEYS,
         title=title,
         compared={run.facts.name: run.main, **run.variants},
         sections=[_section(run, task, posts) for task in tasks],
-        metrics={name: metric for name, metric in METRICS.items() if name in COLUMNS},
+        metrics={name: metric for name, metric in METRICS.items() if name in columns},
         reveals=posts is not None,
     )
 

@@ -19,6 +19,7 @@ from crossguard.evaluation.measuring import EvaluationRequest, measure_model
 from crossguard.evaluation.report.pages import _charts, _share, build_page, comparison_page, render
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.terminal import show_run
+from crossguard.evaluation.titles import ANY_KEYS, title
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -100,6 +101,26 @@ def test_an_undefined_figure_shows_its_reason_and_no_zero(tiny: Moderator, annot
     show_run(run, console)
     told = " ".join(console.export_text().split())
     assert "undefined for racist: no positive post (recall, f1, roc_auc" in told
+
+
+def test_a_table_that_tells_only_hateful_posts_shows_only_what_it_can_measure(
+    tiny: Moderator, annotated: Annotated
+) -> None:
+    hateful = annotated.truth[:, 0].copy()
+    annotated.truth[:] = np.nan
+    run, _ = measure_model(tiny, replace(annotated, hateful=hateful), EvaluationRequest(rounds=0))
+    page = build_page(run, None)
+    assert re.findall(r'<div class="tile"><span[^>]*>([^<]*)</span><b>([^<]*)', page) == [
+        (title(key), run.main.per_label["any"][key.removeprefix("any/")].short) for key in ANY_KEYS
+    ]
+    assert "undefined</b>" not in page
+    assert "<td></td>" not in page
+    assert "<th>ECE</th>" not in page
+    console = Console(record=True, width=100, file=io.StringIO())
+    show_run(run, console)
+    told = console.export_text()
+    assert "ECE" not in told
+    assert "macro" not in told
 
 
 def test_a_label_that_no_post_has_is_undefined_and_not_zero() -> None:
