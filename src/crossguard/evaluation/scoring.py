@@ -74,11 +74,11 @@ def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:
 
 def in_other_languages(scored: Scored) -> list[str]:
     """Returns a note on posts in languages that the model does not know; none where there are none."""
-    found = scored.languages
+    found = Counter(scored.languages)
     if not found:
         return []
-    names = ", ".join(f"{name} {count}" for name, count in sorted(found.items(), key=lambda item: -item[1]))
-    posts = number_of(sum(found.values()), "post")
+    names = ", ".join(f"{name} {count}" for name, count in found.most_common())
+    posts = number_of(found.total(), "post")
     return [f"Counted, though their scores mean little: {posts} in a language that the model does not know ({names})."]
 
 

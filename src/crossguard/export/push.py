@@ -36,9 +36,10 @@ def push(folder: Path, repository: str, *, private: bool = False, api: Any = Non
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-    if not (folder / MANIFEST).is_file() and not (folder / CONFIG).is_file():
+    is_bundle = (folder / MANIFEST).is_file()
+    if not is_bundle and not (folder / CONFIG).is_file():
         raise BundleError(f"{folder} holds neither {MANIFEST} nor {CONFIG}. Make it with: crossguard export")
-    allowed, ignored = _chosen(folder)
+    allowed, ignored = (_of_bundle(folder), []) if is_bundle else (None, list(LEFT_HOME))
     hub = api or HfApi()
     try:
         hub.create_repo(repository, private=private, exist_ok=True)
@@ -57,9 +58,7 @@ def push(folder: Path, repository: str, *, private: bool = False, api: Any = Non
     return str(done)
 
 
-def _chosen(folder: Path) -> tuple[list[str] | None, list[str]]:
-    """Returns patterns of the files that are uploaded, or None for all of them, and of those that are not."""
-    if not (folder / MANIFEST).is_file():
-        return None, list(LEFT_HOME)
+def _of_bundle(folder: Path) -> list[str]:
+    """Returns patterns of the files of a bundle that are uploaded."""
     names = (*read_bundle(folder).manifest.files, MANIFEST, CARD)
-    return [*map(glob.escape, names), *TERMS], []
+    return [*map(glob.escape, names), *TERMS]
