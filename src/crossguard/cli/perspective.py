@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,15 +73,35 @@ def map_command(
     moderator = load(model, policy=policy)
     file = _policy_file(policy, name or policy_name(out), version)  # before all is scored
     found = read_pairs(pairs, known_attributes(moderator), moderator)
-    maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
+    maps = _fitted(found, fit_map)
     write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out, model)
     _print(maps)
     for attribute, fitted in maps.items():
         for caution in _cautions(attribute, fitted, *found[attribute]):
             tell(caution)
     if kept := [attribute for attribute in file.perspective if attribute not in maps]:
-        tell(f"Kept from {policy}, as no column here is for them: the maps of {', '.join(kept)}.")
+        tell(f"Kept from {policy}, as no column here gives new ones: the maps of {', '.join(kept)}.")
     tell(f"Written to {out}. Use it by: crossguard serve --policy {out}")
+
+
+def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats], MonotoneMap]) -> dict[str, MonotoneMap]:
+    """Returns the map of each attribute; one that gets none costs no other its own, and is told.
+
+    Raises:
+        InputError: There is no map at all.
+    """
+    maps: dict[str, MonotoneMap] = {}
+    problems = []
+    for attribute, scores in pairs.items():
+        try:
+            maps[attribute] = fit_map(*scores)
+        except InputError as error:
+            problems.append(f"{attribute} gets no map. {error}")
+    if not maps:
+        raise InputError(" ".join(problems))
+    for problem in problems:
+        tell(problem)
+    return maps
 
 
 def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
@@ -117,10 +138,12 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
 
 
 def _by_attribute(columns: Iterable[str], prefix: str, known: Sequence[str], path: Path) -> dict[str, str]:
-    """Returns the column of each attribute; of other names, the last column that has it."""
+    """Returns the column of each attribute, whatever version of Google's it names; of others, the last of a name."""
+    from crossguard.serving.interfaces.perspective.attributes import GOOGLE_VERSION
+
     found: dict[str, str] = {}
     for column in columns:
-        name = column.upper().removeprefix(prefix)
+        name = re.sub(f"@{GOOGLE_VERSION.pattern}$", "", column.upper().removeprefix(prefix))
         if name in found and name in known:
             raise InputError(
                 f"{path} has two columns for {name}: '{found[name]}' and '{column}'. Remove or rename the one that is "

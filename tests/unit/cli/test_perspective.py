@@ -83,6 +83,26 @@ def test_columns_of_attributes_that_the_model_lacks_are_named(bundle: Bundle, tm
     assert "'note'" not in said
 
 
+def test_scores_of_a_version_are_those_of_the_attribute(bundle: Bundle, tmp_path: Path) -> None:
+    file, out = tmp_path / "both.csv", tmp_path / "out.yaml"
+    file.write_text("\n".join(["crossguard_INSULT@6,INSULT@6", *squares()]))
+    said = run(file, "--model", bundle.folder, "-o", out)
+    assert set(Moderator.load(bundle.folder, policy=out).policy.perspective) == {"INSULT"}
+    assert "is not used" not in said
+
+
+def test_an_attribute_with_few_scores_costs_no_other_its_map(bundle: Bundle, tmp_path: Path) -> None:
+    file, out = tmp_path / "both.csv", tmp_path / "out.yaml"
+    header = "crossguard_INSULT,INSULT,crossguard_THREAT,THREAT"
+    file.write_text("\n".join([header, *(f"{row},{row if at < 40 else ','}" for at, row in enumerate(squares()))]))
+    told = "THREAT gets no map. A map needs at least 50 posts with both scores, and there are 40."
+    assert told in run(file, "--model", bundle.folder, "-o", out)
+    assert set(Moderator.load(bundle.folder, policy=out).policy.perspective) == {"INSULT"}
+    file.write_text("\n".join([header, *(f"{row},{row}" for row in squares()[:40])]))
+    with pytest.raises(InputError, match=r"INSULT gets no map\. .* 40\. THREAT gets no map\. .* 40\."):
+        run(file, "--model", bundle.folder, "-o", tmp_path / "none.yaml")
+
+
 def test_old_thresholds_that_no_mapped_score_reaches_are_named(bundle: Bundle, tmp_path: Path) -> None:
     file = tmp_path / "both.csv"
     file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares(highest=0.88)]))
@@ -137,6 +157,7 @@ def test_scores_that_do_not_rise_together_are_named(bundle: Bundle, tmp_path: Pa
         ("text,TOXICITY\nhello,0.5\nyou,high\n", "Row 3: 'TOXICITY'"),
         ("text,TOXICITY\nhello,0.5\n", "at least 50"),
         ("text,TOXICITY,PERSPECTIVE_TOXICITY\nhello,0.5,0.5\n", "two columns for TOXICITY"),
+        ("text,TOXICITY,TOXICITY@6\nhello,0.5,0.5\n", "two columns for TOXICITY: 'TOXICITY' and 'TOXICITY@6'"),
         ("", "is empty"),
         ("text,TOXICITY\n", "has no rows"),
         ('text,TOXICITY\n"hello,0.5\n', "not valid CSV"),
