@@ -131,6 +131,12 @@ class Bundle:
         return self.manifest.label_set
 
     @property
+    def identity(self) -> dict[str, str]:
+        """Name and version of the model, as the provenance of a policy has them that was fitted to it."""
+        model = self.manifest.model
+        return {"name": model.name, "version": model.version}
+
+    @property
     def graphs(self) -> dict[str, Path]:
         """File of each graph by name."""
         return {name: self.folder / f"{name}.onnx" for name in GRAPHS}

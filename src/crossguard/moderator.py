@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypedDict, overload
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.image_limits import ImageLimits
-from crossguard.decision.policy import Policy, choose, is_policy_file, read_policy_file
+from crossguard.decision.policy import Policy, PolicyFile, choose, is_policy_file, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
@@ -31,6 +32,8 @@ from crossguard.runtimes.packing import LONE, SHAPES
 from crossguard.runtimes.settings import check_threads
 from crossguard.schema import Names
 from crossguard.slices import stacked
+
+logger = logging.getLogger(__name__)
 
 
 class LoadOptions(TypedDict, total=False):
@@ -431,6 +434,8 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     if isinstance(policy, Path) or is_policy_file(name):
         file = read_policy_file(Path(name))
         chosen = file.apply(manifest.policies, bundle.labels, tenant, manifest.attributes)
+        if told := _other_model(file, bundle):
+            _warn_once(f"Policy '{name}' {told}.", chosen.version)
     elif tenant is not None:
         raise ConfigError(
             f"Tenant '{tenant}' needs a policy file with overrides per tenant, such as policy='policy.yaml'; "
@@ -440,3 +445,17 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
         chosen = policy if isinstance(policy, Policy) else choose(manifest.policies, name)
     chosen.check(bundle.labels, manifest.attributes, manifest.label_schemes)
     return chosen
+
+
+def _other_model(file: PolicyFile, bundle: Bundle) -> str:
+    """Says to which model a policy file was fitted, where that is another: its maps are for the logits of that one."""
+    match file.provenance.get("model"):
+        case {"name": name, "version": version} if {"name": str(name), "version": str(version)} != bundle.identity:
+            here = "{name} {version}".format_map(bundle.identity)
+            return f"was fitted to {name} {version}, and this is {here}: fit it again, or its scores mean little"
+    return ""
+
+
+@cache
+def _warn_once(told: str, version: str) -> None:  # noqa: ARG001 - a policy file that was changed is told of again
+    logger.warning("%s", told)

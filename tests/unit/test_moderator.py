@@ -170,6 +170,27 @@ def test_a_policy_file_overrides_the_bundle(
     assert Moderator.load(tiny_bundle.folder, policy="~/policy.yaml").policy.name == "mine"
 
 
+def test_a_policy_file_that_was_fitted_to_another_model_is_told_once(
+    tiny: Moderator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its maps are for the logits of that model, and nothing in its scores shows it."""
+    path = tmp_path / "mine.yaml"
+
+    def told(provenance: str) -> list[str]:
+        path.write_text(f"name: mine\nversion: '1'\ntenants: {{kids: {{}}}}\nprovenance: {provenance}\n")
+        caplog.clear()
+        chosen = tiny.with_policy(path).policy
+        tiny.with_policy(path, "kids").with_policy(chosen).with_policy("benchmark")
+        return caplog.messages
+
+    other = "and this is tiny 1.0.0: fit it again, or its scores mean little."
+    assert told("{model: {name: tiny, version: 0.9.0}}") == [f"Policy '{path}' was fitted to tiny 0.9.0, {other}"]
+    assert told("{model: {name: small, version: 1.0.0}}") == [f"Policy '{path}' was fitted to small 1.0.0, {other}"]
+    assert told("{model: {name: tiny, version: 2}}") == [f"Policy '{path}' was fitted to tiny 2, {other}"]
+    for quiet in ("{model: {name: tiny, version: 1.0.0}}", "{}", "{model: unknown}", "{model: {name: tiny}}"):
+        assert told(quiet) == []
+
+
 def test_relative_images_start_from_the_image_root(tiny_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(encoded())
     moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)

@@ -237,6 +237,8 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     current = resolve_policy(bundle, policy)
     _check_thresholds(current, proposals)
     file = read_policy_file(Path(policy)) if is_policy_file(policy) else PolicyFile(name=name, version="1", base=policy)
+    # Calibration stays, and with it the model that it was fitted to.
+    fitted_to = current.provenance.get("model", bundle.identity)
     fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
     inputs = {
         kind: {label: _bands(current.rules(kind)[label], proposals, label, {kind}) for label in overrides}
@@ -255,7 +257,7 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
             for label, rule in current.labels.items()
         },
         "inputs": inputs or None,
-        "provenance": {"fitted_on": [fitted_on], "command": command},
+        "provenance": {"model": fitted_to, "fitted_on": [fitted_on], "command": command},
     }
     return file.model_copy(update=learnt)
 

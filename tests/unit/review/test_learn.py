@@ -221,6 +221,12 @@ def test_the_file_says_what_it_rests_on(tmp_path: Path) -> None:
     assert (made.name, made.base) == ("learnt", "default")
     assert made.provenance["command"] == "the command"
     assert made.provenance["fitted_on"][0]["posts"] == 50
+    model = read_bundle(find("compact", None), verify=False).identity
+    assert made.provenance["model"] == model
+    # Maps that were fitted to another model stay, and so does what is told of them.
+    (tmp_path / "mine.yaml").write_text(f"{BANDS}provenance: {{model: {{name: compact, version: 0.1.0}}}}\n")
+    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "test")
+    assert made.provenance["model"] == {"name": "compact", "version": "0.1.0"}
 
 
 def test_an_unknown_model_or_policy_is_refused() -> None:

@@ -92,7 +92,8 @@ def calibrate(
     same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
     crossed = cross_fit(plan, same, logits, groups, feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
-    provenance = _provenance(scored.annotated, plan, labels, cross_validated, command)
+    model = {"model": moderator.bundle.identity}
+    provenance = model | _provenance(scored.annotated, plan, labels, cross_validated, command)
     file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
     return FittedPolicy(

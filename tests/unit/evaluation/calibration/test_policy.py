@@ -42,6 +42,16 @@ def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated: An
     assert again.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'posts.jsonl'")
 
 
+def test_the_policy_remembers_the_model_that_it_was_fitted_to(
+    tiny: Moderator, annotated: Annotated, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file
+    assert file.provenance["model"] == {"name": "tiny", "version": "1.0.0"}
+    write_policy(file, tmp_path / "mine.yaml")
+    tiny.with_policy(tmp_path / "mine.yaml")
+    assert caplog.messages == []
+
+
 def test_a_fit_to_posts_that_the_model_learned_from_is_told(
     tiny_model: Path, annotated: Annotated, tmp_path: Path
 ) -> None:
