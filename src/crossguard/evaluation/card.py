@@ -15,7 +15,7 @@ from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
-from crossguard.evaluation.titles import KEYS, SHOWN, title
+from crossguard.evaluation.titles import ANY_KEYS, KEYS, SHOWN, title
 from crossguard.registry import shipped
 from crossguard.saving import is_one_file
 
@@ -116,6 +116,7 @@ def build_card(
         audits=audits,
         shown=SHOWN,
         overall=INDEXED,
+        of_any=ANY_KEYS,
         title=title,
         fitted_on=lambda policy: ", ".join(bundle.fitted_on(policy)) or "not recorded",
         # Card and manifest, which are no parts of it, are written after this.

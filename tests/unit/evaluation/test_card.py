@@ -60,6 +60,20 @@ def test_the_hub_reads_the_figures_that_were_measured(card: str, evidence: Path)
     assert {result.dataset_name for result in results} == {"made-up posts"}
 
 
+def test_a_run_on_a_table_that_only_tells_hateful_posts_has_no_empty_columns(evidence: Path, tmp_path: Path) -> None:
+    rows = [f"{place},{'a b' if place % 2 else 'b c'},{place % 2}" for place in range(8)]
+    (tmp_path / "posts.csv").write_text("\n".join(["id,text,hateful", *rows]), encoding="utf-8")
+    options = ["--model", str(evidence / "tiny"), "--rounds", "0", "--out", str(tmp_path / "run")]
+    assert run(["evaluate", str(tmp_path / "posts.csv"), *options]) == 0
+    details = read_details(evidence / "card.yaml")
+    metrics = build_card(read_bundle(evidence / "tiny"), details, [read_run(tmp_path / "run")])
+    metrics = metrics.partition("## Metrics")[2].partition("## Whom")[0]
+    header = next(line for line in metrics.splitlines() if line.startswith("| |"))
+    assert header == "| | Precision | Recall | F1 | ROC-AUC | Average precision | positive posts |"
+    assert "| the same posts | F1 any | ROC-AUC any | Average precision any |" in metrics
+    assert "|  |" not in metrics
+
+
 def test_no_licence_and_no_language_is_claimed_that_nobody_stated(card: str, evidence: Path) -> None:
     front = card.split("---\n", 2)[1]
     assert "license:" not in front
