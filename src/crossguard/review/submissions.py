@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
@@ -15,7 +15,12 @@ from crossguard.records import Decision
 from crossguard.schema import DecisionRecord
 from crossguard.wire import MISSING, SOURCE
 
-IMAGE_SIZE: Final = (1280, 1280)
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SHORTER_SIDE: Final = 1080
+"""Most pixels of it that are kept: a phone's screenshot stays as it is, and words in one of a long chat can be read."""
+LONGER_SIDE: Final = 8192
 FRAMES: Final = 4
 LATEST: Final = 253_402_300_799.0
 """The end of the year 9999, in seconds since 1970: what is greater counts milliseconds or less."""
@@ -154,7 +159,11 @@ def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:
     if not is_data_url(source):
         return [(None, "The image was sent as a link, which is not followed. Send it as a data: URL.")]
     try:
-        frames = decode(source, size_hint=max(IMAGE_SIZE), frames=FRAMES)
+        frames = decode(source, size_hint=SHORTER_SIDE, frames=FRAMES)
     except ImageError as error:
         return [(None, str(error))]
-    return [(to_jpeg(frame, IMAGE_SIZE, 85), "") for frame in frames]
+    return [(to_jpeg(frame, _bounds(frame), 85), "") for frame in frames]
+
+
+def _bounds(frame: Image) -> tuple[int, int]:
+    return (SHORTER_SIDE, LONGER_SIDE) if frame.width < frame.height else (LONGER_SIDE, SHORTER_SIDE)

@@ -115,6 +115,25 @@ def test_a_switch_costs_no_answer_that_is_not_sent_yet(running: RunningConsole, 
     assert page.locator("button.switch[aria-pressed=true]:has-text('Images')").count() == 1
 
 
+def test_words_in_a_screenshot_can_be_read_and_the_form_stays_near(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1, images=[data_url(encoded(Image.new("RGB", (1080, 2400), (10, 200, 90)), "PNG"))])
+    page = visit("Ann", viewport={"width": 1280, "height": 720})
+    page.goto(f"{running.url}/items/1")
+    sizes = "[...document.querySelectorAll('.image, .image img')].map((one) => [one.clientWidth, one.clientHeight])"
+    blurred = page.evaluate(sizes)
+    page.keyboard.press("i")
+    (_, height), (width, _) = page.evaluate(sizes)
+    assert width > 600
+    assert height < 720, "the rest is scrolled to"
+    assert serious(page) == []
+    with page.expect_popup() as opened:
+        page.click("text=full size")
+    opened.value.wait_for_load_state()
+    assert opened.value.evaluate("document.images[0].naturalWidth") == 1080
+    page.keyboard.press("i")
+    assert page.evaluate(sizes) == blurred
+
+
 def test_a_switch_shows_and_hides_all_words_and_images_of_a_page(running: RunningConsole, visit: Visit) -> None:
     picture = data_url(encoded(Image.new("RGB", (90, 60), (10, 200, 90)), "PNG"))
     running.fill(2, "these people should all go back to where they came from", images=[picture])

@@ -101,11 +101,30 @@ def test_images_are_encoded_again_and_never_fetched() -> None:
     assert jpeg is not None
     assert problem == ""
     with Image.open(io.BytesIO(jpeg)) as image:
-        assert (image.format, image.size) == ("JPEG", (1280, 427))
+        assert (image.format, image.size) == ("JPEG", (3000, 1000))
     for bad in ("https://evil.example/a.png", "data:image/svg+xml,<svg onload='alert(1)'/>", "/etc/passwd"):
         ((jpeg, problem),) = as_jpeg(bad)
         assert jpeg is None
         assert problem
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ((1080, 2400), (1080, 2400)),  # a phone's screenshot
+        ((1080, 6000), (1080, 6000)),  # of a long chat
+        ((1000, 20000), (410, 8192)),
+        ((4000, 3000), (1440, 1080)),  # a photo
+        ((2400, 5000), (1080, 2250)),
+        ((640, 480), (640, 480)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_what_an_image_says_can_still_be_read(sent: tuple[int, int], kept: tuple[int, int], kind: str) -> None:
+    ((jpeg, _),) = as_jpeg(data_url(encoded(Image.new("RGB", sent, (200, 30, 30)), kind)))
+    assert jpeg is not None
+    with Image.open(io.BytesIO(jpeg)) as image:
+        assert image.size == kept
 
 
 def test_of_an_animation_a_few_frames_are_kept() -> None:
