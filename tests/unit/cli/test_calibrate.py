@@ -43,7 +43,7 @@ def test_the_command_writes_a_file_that_evaluate_takes(
         (["--prevalence", "racist"], "--prevalence is LABEL=SHARE"),
         (["--prevalence", "racist=150%"], "--prevalence is LABEL=SHARE"),
         (["--prevalence", "racist=1%", "--criterion", "review-budget=2%"], "give some with --feed"),
-        (["--miss-rate", "0.001"], "needs 999 hateful posts"),
+        (["--miss-rate", "0.001"], "needs 999 different hateful posts"),
         (["--name", "my policy"], "'name': String should match pattern"),
         (["--version", ""], "'version': String should have at least 1 character"),
     ],
