@@ -23,8 +23,8 @@ def answered(status: int, **headers: str) -> httpx2.HTTPStatusError:
         (answered(404), f"{URL} answered 404. Do this."),
         (answered(301, location="/new"), f"{URL} answered 301, a redirect to '/new'. Do this."),
         (ValueError("<html>"), f"{URL} did not answer with JSON. Do this."),
-        (answered(503), AWAY),
-        (answered(429), AWAY),
+        (answered(503), f"{URL} answered 503. Try again in a moment."),
+        (answered(429), f"{URL} answered 429. Try again in a moment."),
         (httpx2.ReadTimeout("slow"), AWAY),
         (
             httpx2.ConnectError("[SSL: X] self-signed certificate"),
@@ -37,3 +37,4 @@ def test_only_what_passes_is_worth_another_try(
 ) -> None:
     assert str(no_answer(URL, error, "Do this.")) == told
     assert URL in caplog.text
+    assert caplog.text.count("\n") == 1
