@@ -32,7 +32,8 @@ class Provider:
         self.claims: dict[str, Any] = {"sub": "s-1", "preferred_username": "Ann", "groups": ["moderators"]}
         self.key = RSAKey.generate_key(2048, parameters={"kid": "one"})
         self.signing = self.key
-        self.user_info: dict[str, Any] | None = None  # what the token lacks and its own endpoint gives
+        # What the token lacks and its own endpoint gives, or another answer in its place.
+        self.user_info: dict[str, Any] | Response | None = None
         self.published: dict[str, Any] = {}  # beside the addresses
         self.discovery: Response | None = None  # in place of what is published
         self._asked: dict[str, str] = {}
@@ -81,6 +82,8 @@ class Provider:
         return [unquote_plus(part) for part in basic.split(":")] == [CLIENT, SECRET]
 
     def _user_info(self, request: Request) -> Response:
+        if isinstance(self.user_info, Response):
+            return self.user_info
         right = request.headers.get("authorization") == f"Bearer {ACCESS}"
         return JSONResponse(self.user_info if right else {}, 200 if right else 401)
 

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from crossguard.review.errors import NotAllowedError
+from crossguard.review.errors import NotAllowedError, ReviewError
 from crossguard.review.oidc_failures import logged, no_answer
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
@@ -153,7 +153,12 @@ class Provider:
         nameless = not any(claims.get(name) for name in _OWN_NAMES)
         if not (roleless or nameless) or not isinstance(place, str) or not access:
             return claims
-        more = self._get(place, {"authorization": f"Bearer {access}"})
+        try:
+            more = self._get(place, {"authorization": f"Bearer {access}"})
+        except ReviewError:
+            if roleless:
+                raise
+            return claims  # a name that is missing keeps nobody out; the log has why
         if more.get("sub") != claims["sub"]:
             raise NotAllowedError(f"What the provider said cannot be trusted: {place} is about somebody else.")
         return more | {name: value for name, value in claims.items() if value is not None}

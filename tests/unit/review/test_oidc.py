@@ -109,6 +109,28 @@ def test_names_and_groups_that_only_user_info_has_are_found(
     assert known(database)[1:] == [("Ben", Role.REVIEWER)]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(status_code=401),
+        Response(status_code=503),
+        Response("a.signed.answer", media_type="application/jwt"),
+    ],
+    ids=["refuses", "is away", "signs"],
+)
+def test_only_a_role_that_user_info_would_have_given_keeps_somebody_out(
+    client: TestClient, database: Database, provider: Provider, caplog: pytest.LogCaptureFixture, answer: Response
+) -> None:
+    provider.claims, provider.user_info = {"sub": "s-1", "groups": ["moderators"], "preferred_username": None}, answer
+    assert come_back(client).status_code == 303
+    assert known(database) == [("s-1", Role.REVIEWER)]
+    assert f"{provider.issuer}/userinfo " in caplog.text
+    provider.claims = {"sub": "s-1", "preferred_username": "Ann"}
+    refused = come_back(client)
+    assert refused.status_code == 409
+    assert f"{provider.issuer}/userinfo " in refused.text
+
+
 def test_a_secret_goes_in_the_form_where_the_provider_reads_only_that(client: TestClient, provider: Provider) -> None:
     provider.published = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     assert come_back(client).status_code == 303
