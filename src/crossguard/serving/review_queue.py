@@ -138,14 +138,14 @@ class ReviewQueue:
         """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
         One post that the console does not take must not cost the others: what is refused is sent again in halves, and
-        the first of conflicts in a row once more as it is before.
+        a single post that met a conflict once more.
         """
         parts = [[write() for _, write in batch]]
         wait, conflict = SHORTEST_WAIT_S, False
         while parts:
             last = self._stopping.is_set()
             status, said = self._post(parts[0])
-            again = status in _LATER or (status == _CONFLICT and not (conflict or last))
+            again = status in _LATER or (status == _CONFLICT and len(parts[0]) == 1 and not (conflict or last))
             if again or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 conflict = conflict or status == _CONFLICT
                 message = f"The review console takes nothing now ({status}): {said}"
@@ -155,7 +155,7 @@ class ReviewQueue:
                 self._stopping.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
                 continue
-            wait, conflict = SHORTEST_WAIT_S, status == _CONFLICT
+            wait, conflict = SHORTEST_WAIT_S, False
             part = parts.pop(0)
             middle = len(part) // 2
             if status in _ABOUT_POSTS and middle:
