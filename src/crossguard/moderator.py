@@ -16,6 +16,7 @@ import numpy as np
 
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.image_limits import ImageLimits
+from crossguard.data.masking import visible
 from crossguard.decision.policy import Policy, PolicyFile, choose, is_policy_file, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
@@ -458,4 +459,4 @@ def _other_model(file: PolicyFile, bundle: Bundle) -> str:
 
 @cache
 def _warn_once(told: str, version: str) -> None:  # noqa: ARG001 - a policy file that was changed is told of again
-    logger.warning("%s", told)
+    logger.warning("%s", visible(told))

@@ -187,6 +187,11 @@ def test_a_policy_file_that_was_fitted_to_another_model_is_told_once(
     assert told("{model: {name: tiny, version: 0.9.0}}") == [f"Policy '{path}' was fitted to tiny 0.9.0, {other}"]
     assert told("{model: {name: small, version: 1.0.0}}") == [f"Policy '{path}' was fitted to small 1.0.0, {other}"]
     assert told("{model: {name: tiny, version: 2}}") == [f"Policy '{path}' was fitted to tiny 2, {other}"]
+    steering = tmp_path / "mine\x1b[2J.yaml"
+    steering.write_text('name: mine\nversion: "1"\nprovenance: {model: {name: "a\\e]0;b", version: "1"}}\n')
+    caplog.clear()
+    tiny.with_policy(steering)
+    assert caplog.messages == [f"Policy '{tmp_path}/mine [2J.yaml' was fitted to a ]0;b 1, {other}"]
     for quiet in ("{model: {name: tiny, version: 1.0.0}}", "{}", "{model: unknown}", "{model: {name: tiny}}"):
         assert told(quiet) == []
 
