@@ -143,7 +143,7 @@ def launcher(devices: int) -> list[str]:
 def _read(key: str, value: Any) -> Any:
     """Returns the value of a hyperparameter; a version that is typed without quotes, such as 1.10, is no number."""
     decoded = _decoded(value)
-    return value if key in TEXTS and not isinstance(decoded, str) else decoded
+    return value if key in TEXTS and isinstance(decoded, int | float) else decoded
 
 
 def _decoded(value: Any) -> Any:

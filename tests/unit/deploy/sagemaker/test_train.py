@@ -58,6 +58,11 @@ def test_a_version_stays_as_it_is_typed(base: Path) -> None:
         assert [environment.hyperparameters[key] for key in ("model_version", "model_name")] == ["1.10", "5"]
 
 
+def test_a_name_or_version_of_null_is_none(base: Path) -> None:
+    environment = read_environment(given(base, model_version="null", model_name="null"))
+    assert [environment.hyperparameters[key] for key in ("model_version", "model_name")] == [None, None]
+
+
 def test_without_anything_sagemakers_own_folders_are_meant() -> None:
     environment = read_environment()
     assert environment.model == Path("/opt/ml/model")
