@@ -24,7 +24,6 @@ from crossguard.evaluation.calibration.criteria import Criterion
 class Sweep:
     """What every distinct threshold gives, from the highest (flags nothing) to the lowest (flags all)."""
 
-    thresholds: Floats  # (k,), midway between neighbouring scores
     scores: Floats  # (k,), the lowest flagged score; 2 where nothing is flagged
     below: Floats  # (k,), the highest score that is not flagged; 0 where all posts are
     hits: Floats  # (k,), weight of the flagged positive posts
@@ -34,7 +33,7 @@ class Sweep:
 
     @property
     def precision(self) -> Floats:
-        """Precision per threshold; 1 where nothing is flagged, as a curve is drawn."""
+        """Precision per threshold; 1 where nothing is flagged."""
         flagged = self.hits + self.alarms
         return np.divide(self.hits, flagged, out=np.ones_like(flagged), where=flagged > 0)
 
@@ -56,7 +55,6 @@ def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = Non
     ranked, yes = scores[order], np.where(truth, count, 0.0)[order]
     ends = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
     distinct = ranked[ends]
-    middles = (np.append(1.0, distinct) + np.append(distinct, 0.0)) / 2
     hits = np.append(0.0, np.cumsum(yes)[ends])
     flagged = np.append(0.0, np.cumsum(count[order])[ends])
     lowest, below = np.append(2.0, distinct), np.append(distinct, 0.0)
@@ -64,7 +62,7 @@ def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = Non
     # A threshold of 1 still flags a score of 1, so "flags nothing" exists only below that.
     kept = slice(0 if distinct[0] < 1 else 1, None)
     alarms = (flagged - hits)[kept]
-    return Sweep(middles[kept], lowest[kept], below[kept], hits[kept], alarms, positives, total - positives)
+    return Sweep(lowest[kept], below[kept], hits[kept], alarms, positives, total - positives)
 
 
 def between(low: float, high: float) -> float:
