@@ -24,6 +24,7 @@ from crossguard.review.store.claims import DECIDED
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import images, items
+from crossguard.saving import telling_of
 
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 _TRAIN, _VAL = 0.7, 0.85
@@ -66,7 +67,7 @@ def export(
     if path.suffix not in SUFFIXES or path.is_dir():
         raise OutputError(f"'{path}' must be a file that ends in one of {', '.join(SUFFIXES)}.")
     done = Exported()
-    try:
+    with telling_of(path):
         with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as scratch:
             draft = Path(scratch) / path.name
             folder = draft.with_name(f"{path.stem}-images") if with_images else None
@@ -79,8 +80,6 @@ def export(
             draft.replace(path)
         for image in idle:
             image.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
     return done
 
 

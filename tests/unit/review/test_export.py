@@ -129,6 +129,17 @@ def test_an_export_that_fails_leaves_the_earlier_one(
     assert sorted(path.name for path in exported.parent.iterdir() if path.name.startswith(".")) == []
 
 
+def test_a_full_disk_is_told_in_a_few_words_whatever_pyarrow_says_of_it(
+    database: Database, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    with pytest.raises(OutputError, match=r"Cannot write '.*out.parquet': Error writing .* No space left on device\."):
+        export(database, HATE.names, exported.with_suffix(".parquet"))
+
+
 def test_what_lies_in_the_folder_of_images_and_is_not_of_the_earlier_table_stays(
     database: Database, exported: Path
 ) -> None:
