@@ -61,10 +61,10 @@ def take_file(
     note: Callable[[str], object] = warnings.warn,
     **reading: Any,
 ) -> Iterator[Received]:
-    """Takes the posts of a table into the console and yields what became of them, batch by batch.
+    """Takes the posts of a table into the console and yields what became of them, a batch or a row at a time.
 
     A table that was taken before, in whole or in part, adds its new posts only, so an interrupted run can be repeated.
-    A row that the console does not take costs no other: it is left out and told with its batch.
+    A row that the console does not take costs no other: it is left out and told.
     Besides what scoring reads, it may have the columns of `_EXTRA`. `results` are what `crossguard score` wrote for it;
     else the model scores them. `reading` goes to `PostReader`.
     """
