@@ -224,8 +224,12 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
         proposals, notes = learn(db, Criterion.parse(criterion), console.policy)
     _show_proposals(proposals, notes)
     if out is not None:
-        file = policy_file(settings.model, settings.policy, proposals, policy_name(out), typed())
+        moved = list[str]()
+        name = policy_name(out)
+        file = policy_file(settings.model, settings.policy, proposals, name, typed(), note=moved.append)
         write_policy(file, out, settings.model)
+        for sentence in moved:
+            tell(f"note: {visible(sentence)}")
         tell(f"Wrote {out}. Try it with: {usage(out, settings.model)}")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
@@ -224,11 +225,19 @@ def _part(top: Flags, bottom: Flags, weights: Floats) -> Estimate:
     return bootstrap(statistic, len(top))
 
 
-def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: str, command: str) -> PolicyFile:
+def policy_file(
+    model: str,
+    policy: str,
+    proposals: Sequence[Proposal],
+    name: str,
+    command: str,
+    *,
+    note: Callable[[str], object] = warnings.warn,
+) -> PolicyFile:
     """Returns a policy file with the proposed thresholds in place of the ones that they were compared with.
 
     Calibration stays, and so do other rules, also those for one kind of input, and what else a policy file says; bands
-    stay as far as the order allows.
+    stay as far as the order allows. Where those of a tenant cannot, it is told.
 
     Raises:
         ConfigError: A threshold was compared with one that this policy does not have.
@@ -240,6 +249,14 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     # Calibration stays, and with it the model that it was fitted to.
     fitted_to = current.provenance.get("model", bundle.identity)
     fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
+    labels = {
+        label: LabelOverride(
+            **_bands(rule, proposals, label, _without_own(current, label)).given(),
+            calibration=rule.calibration,
+            prevalence=rule.prevalence,
+        )
+        for label, rule in current.labels.items()
+    }
     inputs = {
         kind: {label: _bands(current.rules(kind)[label], proposals, label, {kind}) for label in overrides}
         for kind, overrides in current.inputs.items()
@@ -248,15 +265,9 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
         "name": name,
         "version": "1",
         "description": "Thresholds learnt from what people decided.",
-        "labels": {
-            label: LabelOverride(
-                **_bands(rule, proposals, label, _without_own(current, label)).given(),
-                calibration=rule.calibration,
-                prevalence=rule.prevalence,
-            )
-            for label, rule in current.labels.items()
-        },
+        "labels": labels,
         "inputs": inputs or None,
+        "tenants": _tenants(file, [labels, *inputs.values()], note),
         "provenance": {"model": fitted_to, "fitted_on": [fitted_on], "command": command},
     }
     return file.model_copy(update=learnt)
@@ -288,3 +299,31 @@ def _bands(rule: LabelPolicy, proposals: Sequence[Proposal], label: str, kinds: 
         review=None if rule.review is None else min(rule.review, threshold),
         block=None if rule.block is None else max(rule.block, threshold),
     )
+
+
+def _tenants(
+    file: PolicyFile, learnt: Sequence[Mapping[str, BandsOverride]], note: Callable[[str], object]
+) -> dict[str, dict[str, LabelOverride]]:
+    """Returns the bands of each tenant; those that lie on the wrong side of a learnt threshold now are moved to it."""
+    found: dict[str, dict[str, LabelOverride]] = {tenant: {} for tenant in file.tenants}
+    for tenant, rules in file.tenants.items():
+        for label, own in rules.items():
+            moved = _out_of_order(own, [bands[label].threshold for bands in learnt if label in bands])
+            for band, limit in moved.items():
+                was = getattr(own, band)
+                note(f"Tenant '{tenant}': {band} of {label} moves from {was:g} to the new threshold {limit:g}.")
+            found[tenant][label] = own.model_copy(update=moved)
+    return found
+
+
+def _out_of_order(own: BandsOverride, thresholds: Sequence[float | None]) -> dict[str, float]:
+    """Returns where bands have to move for these thresholds: a tenant's hold for every kind of input."""
+    if own.threshold is not None:  # which counts in the place of those
+        return {}
+    limits = [threshold for threshold in thresholds if threshold is not None]
+    found = {}
+    if own.review is not None and own.review > min(limits):
+        found["review"] = min(limits)
+    if own.block is not None and own.block < max(limits):
+        found["block"] = max(limits)
+    return found

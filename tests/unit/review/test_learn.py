@@ -192,6 +192,44 @@ def test_bands_stay_as_far_as_their_order_allows(tmp_path: Path, proposed: float
     assert [given[band] for band in ("threshold", "review", "block")] == [round(proposed, 6), review, block]
 
 
+@pytest.mark.parametrize(
+    ("rules", "proposed", "learnt", "told"),
+    [
+        ("{review: 0.5}", 0.45, (0.45, 0.45, 0.7), ["review of racist moves from 0.5 to the new threshold 0.45"]),
+        ("{review: 0.5}", 0.55, (0.55, 0.5, 0.7), []),
+        ("{block: 0.65}", 0.8, (0.8, 0.5, 0.8), ["block of racist moves from 0.65 to the new threshold 0.8"]),
+        ("{threshold: 0.62, review: 0.61, block: 0.65}", 0.45, (0.62, 0.61, 0.65), []),
+        ("{review: null}", 0.45, (0.45, None, 0.7), []),
+    ],
+)
+def test_bands_of_a_tenant_keep_their_order(
+    tmp_path: Path, rules: str, proposed: float, learnt: tuple[float | None, ...], told: list[str]
+) -> None:
+    """A file in which one tenant's bands are out of order is refused for everybody."""
+    (tmp_path / "mine.yaml").write_text(f"{BANDS}tenants: {{kids: {{racist: {rules}}}, empty: {{}}}}\n")
+    notes = list[str]()
+    found = [proposal(0.6, proposed, "text")]
+    made = policy_file("compact", str(tmp_path / "mine.yaml"), found, "learnt", "test", note=notes.append)
+    write_policy(made, tmp_path / "learnt.yaml")
+    kids = resolve_policy(read_bundle(find("compact", None), verify=False), str(tmp_path / "learnt.yaml"), "kids")
+    rule = kids.labels["racist"]
+    assert (rule.threshold, rule.review, rule.block) == learnt
+    assert notes == [f"Tenant 'kids': {sentence}." for sentence in told]
+
+
+def test_bands_of_a_tenant_keep_to_the_threshold_of_each_kind_of_input(tmp_path: Path) -> None:
+    tenants = "tenants: {kids: {racist: {review: 0.28, block: 0.7}}}\n"
+    (tmp_path / "mine.yaml").write_text(RULES + tenants)
+    found = [proposal(0.3, 0.2, "both"), proposal(0.6, 0.8, "image")]
+    with pytest.warns(UserWarning, match="moves from"):
+        made = policy_file("compact", str(tmp_path / "mine.yaml"), found, "learnt", "test")
+    write_policy(made, tmp_path / "learnt.yaml")
+    bundle = read_bundle(find("compact", None), verify=False)
+    kids = resolve_policy(bundle, str(tmp_path / "learnt.yaml"), "kids")
+    for kind in get_args(Kind):
+        assert (kids.rules(kind)["racist"].review, kids.rules(kind)["racist"].block) == (0.2, 0.8)
+
+
 def test_what_another_policy_scored_is_refused(tmp_path: Path) -> None:
     """Its thresholds would not be in the file, and nobody would notice."""
     (tmp_path / "mine.yaml").write_text(BANDS)
