@@ -209,12 +209,13 @@ function placed({ key, code, shiftKey }) {
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
-  if (event.key === "Escape" && typing) { event.target.blur(); return; }
+  const { key = "" } = event; // extensions send events without one
+  if (key === "Escape" && typing) { event.target.blur(); return; }
   // Only an action's own key or button decides; the browser would press one for Enter in a field.
-  if (event.key === "Enter" && event.target.matches("#decide input")) { event.preventDefault(); return; }
+  if (key === "Enter" && event.target.matches("#decide input")) { event.preventDefault(); return; }
   // A key that is held down would decide one post after another, unread.
   if (event.repeat || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const run = keyed(event.key.toLowerCase()) ?? keyed(placed(event)); // Caps Lock changes nothing
+  const run = keyed(key.toLowerCase()) ?? keyed(placed(event)); // Caps Lock changes nothing
   if (!run) return;
   event.preventDefault();
   run();
