@@ -134,6 +134,15 @@ def test_words_in_a_screenshot_can_be_read_and_the_form_stays_near(running: Runn
     assert page.evaluate(sizes) == blurred
 
 
+def test_a_flat_image_does_not_scroll(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1, images=[data_url(encoded(Image.new("RGB", (300, 10), (10, 200, 90)), "PNG"))])
+    page = visit("Ann")
+    page.goto(f"{running.url}/items/1")
+    page.keyboard.press("i")
+    image = page.locator(".image")
+    assert image.evaluate("(image) => [image.scrollWidth, image.scrollHeight]") == [300, 10]
+
+
 def test_a_switch_shows_and_hides_all_words_and_images_of_a_page(running: RunningConsole, visit: Visit) -> None:
     picture = data_url(encoded(Image.new("RGB", (90, 60), (10, 200, 90)), "PNG"))
     running.fill(2, "these people should all go back to where they came from", images=[picture])
