@@ -128,8 +128,16 @@ def test_words_in_a_screenshot_can_be_read_and_the_form_stays_near(running: Runn
     assert serious(page) == []
     with page.expect_popup() as opened:
         page.click("text=full size")
-    opened.value.wait_for_load_state()
-    assert opened.value.evaluate("document.images[0].naturalWidth") == 1080
+    alone = opened.value
+    alone.wait_for_load_state()
+    assert alone.evaluate("document.images[0].clientWidth") == 1080
+    assert serious(alone) == []
+    alone.set_viewport_size({"width": 360, "height": 640})
+    assert alone.evaluate("document.images[0].clientWidth") == 1080
+    for key in ("End", "ArrowRight"):
+        alone.keyboard.press(key)
+        alone.wait_for_timeout(1000)
+    assert alone.evaluate("scrollX > 0 && scrollY > 1000")
     page.keyboard.press("i")
     assert page.evaluate(sizes) == blurred
 

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crossguard.errors import CrossguardError
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
-from crossguard.review.pages import api, item, login, people, quality, queues
+from crossguard.review.pages import api, images, item, login, people, quality, queues
 from crossguard.review.pages.templating import fill
 from crossguard.review.pages.visit import Handler, page
 from crossguard.review.roles import Right
@@ -59,7 +59,8 @@ PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
     ("POST", "/items/{item}/reopen", quality.reopen, Right.LEAD),
     ("POST", "/items/{item}/gold", quality.make_golden, Right.LEAD),
     ("POST", "/undo", item.undo, Right.DECIDE),
-    ("GET", "/images/{image}", item.image, None),
+    ("GET", "/images/{image}", images.image, None),
+    ("GET", "/images/{image}/full", images.full, None),
     ("GET", "/me", queues.mine, None),
     ("POST", "/me/switches", queues.switches, None),
     ("POST", "/logout", login.logout, None),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from starlette.responses import HTMLResponse, Response
 
-from crossguard.data.images import to_jpeg
 from crossguard.errors import CrossguardError
 from crossguard.review.console import COMMENT_CHARACTERS
 from crossguard.review.errors import ClaimLostError, FormError, NotAllowedError, NotFoundError
@@ -20,13 +17,12 @@ from crossguard.review.pages.queues import kept_query, next_after, refuse_over_l
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, listing, votes
-from crossguard.review.store.schema import MINUTE, images
+from crossguard.review.store.schema import MINUTE
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
 
 SHOWN_ALIKE = 20
 AGAIN = "again"  # the submission whose answers the form begins with
-THUMBNAIL = (160, 160)
 SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
 
 
@@ -193,23 +189,6 @@ def explanation(visit: Visit) -> Response:
         found, problem = None, str(error)
     template = "explanation.html.j2" if visit.partial else "explanation_page.html.j2"
     return visit.render(template, row=row, found=found, problem=problem)
-
-
-def image(visit: Visit) -> Response:
-    """Serves one image to somebody who may see its item."""
-    query = select(images.c.jpeg, table.c.queue).join(table, table.c.id == images.c.item)
-    with visit.console.database.read() as db:
-        row = db.execute(query.where(images.c.id == visit.number("image"))).first()
-    if row is None or row.jpeg is None or not visit.person.sees(row.queue):
-        raise NotFoundError("There is no such image.")
-    jpeg = _thumbnail(row.jpeg) if "small" in visit.request.query_params else row.jpeg
-    return Response(jpeg, media_type="image/jpeg", headers={"content-disposition": "inline"})
-
-
-def _thumbnail(jpeg: bytes) -> bytes:
-    with Image.open(io.BytesIO(jpeg)) as image:
-        image.draft("RGB", THUMBNAIL)
-        return to_jpeg(image, THUMBNAIL)
 
 
 def seen(visit: Visit, db: Connection) -> Any:

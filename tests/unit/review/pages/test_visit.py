@@ -19,7 +19,7 @@ from crossguard.review.store.database import Database
 
 
 def test_nobody_sees_anything_without_logging_in(client: TestClient) -> None:
-    for path in ("/", "/queues/main", "/items/1", "/images/1", "/me", "/people", "/log", "/quality"):
+    for path in ("/", "/queues/main", "/items/1", "/images/1", "/images/1/full", "/me", "/people", "/log", "/quality"):
         answer = client.get(path, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
 
@@ -123,7 +123,7 @@ def test_a_line_of_a_comment_ends_in_one_character(client: TestClient, console: 
 @pytest.mark.parametrize("number", ["7", str(2**31), str(2**63), "9" * 5000])
 def test_a_number_that_nothing_has_is_not_found(client: TestClient, console: Console, number: str) -> None:
     log_in(client, console)
-    for path in (f"/items/{number}", f"/images/{number}"):
+    for path in (f"/items/{number}", f"/images/{number}", f"/images/{number}/full"):
         assert client.get(path).status_code == 404, path
     assert client.get(f"/queues/main?after=0:{number}").status_code == (200 if number == "7" else 422)
 
