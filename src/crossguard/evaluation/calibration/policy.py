@@ -92,7 +92,7 @@ def calibrate(
     same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
     crossed = cross_fit(plan, same, logits, groups, feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
-    model = {"model": moderator.bundle.identity}
+    model = {"model": _fitted_to(moderator, labels)}
     provenance = model | _provenance(scored.annotated, plan, labels, cross_validated, command)
     file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
@@ -139,6 +139,14 @@ def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, na
         provenance=provenance,
         **kept,
     )
+
+
+def _fitted_to(moderator: Moderator, fitted: Sequence[str]) -> Any:
+    """Returns the model that the maps of the new policy are for: while any of the base stay, the model of those."""
+    base, own = moderator.policy, moderator.bundle.identity
+    if base.perspective or not set(base.labels) <= set(fitted):
+        return base.provenance.get("model", own)
+    return own
 
 
 def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]:

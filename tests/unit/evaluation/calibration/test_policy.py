@@ -52,6 +52,25 @@ def test_the_policy_remembers_the_model_that_it_was_fitted_to(
     assert caplog.messages == []
 
 
+def test_maps_that_stay_do_not_pass_for_ones_of_this_model(
+    tiny: Moderator, annotated: Annotated, tmp_path: Path
+) -> None:
+    """Too few posts carry `otherhate`, so its map stays, and is still told as that of another model."""
+    earlier = {"name": "tiny", "version": "0.9.0"}
+    truth = annotated.truth.copy()
+    truth[:, tiny.labels.names.index("otherhate")] = truth[:, 0]
+    of_all = replace(annotated, truth=truth)
+    kept = "perspective: {RACIST: {x: [0, 1], y: [0, 1]}}\n"
+    for posts, more, model in (
+        (annotated, "", earlier),
+        (of_all, kept, earlier),
+        (of_all, "", tiny.bundle.identity),
+    ):
+        (tmp_path / "base.yaml").write_text(f"name: base\nversion: '1'\nprovenance: {{model: {earlier}}}\n{more}")
+        found = calibrate(tiny.with_policy(tmp_path / "base.yaml"), posts, PLAN, name="mine", rounds=0)
+        assert found.file.provenance["model"] == model
+
+
 def test_a_fit_to_posts_that_the_model_learned_from_is_told(
     tiny_model: Path, annotated: Annotated, tmp_path: Path
 ) -> None:
