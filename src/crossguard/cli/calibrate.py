@@ -63,12 +63,12 @@ if TYPE_CHECKING:
 @click.option(
     "--miss-rate",
     type=Number(0, 1, min_open=True, max_open=True),
-    help="Guarantee: a hateful post is allowed at most this often.",
+    help="Guarantee: a post that carries a label is allowed by that label at most this often.",
 )
 @click.option(
     "--block-rate",
     type=Number(0, 1, min_open=True, max_open=True),
-    help="Guarantee: a harmless post is blocked at most this often.",
+    help="Guarantee: a post that carries no label is blocked at most this often, by all labels together.",
 )
 @annotated_options
 @resampling_options(1000)

@@ -31,8 +31,10 @@ class Plan:
     kinds: tuple[str, ...] = tuple(KINDS)  # calibrations to choose among, from the simplest to the richest
     # Base rate of labels in the feed that the policy is for, where it differs from the data's
     prevalence: Mapping[str, float] = field(default_factory=dict)
-    miss_rate: float | None = None  # guarantee for `review`: a hateful post is allowed with at most this probability
-    # Guarantee for `block`: a harmless post is blocked with at most this probability; nothing is blocked when None
+    # Guarantee for `review`: a post that carries a label is allowed by that label with at most this probability
+    miss_rate: float | None = None
+    # Guarantee for `block`: a post that carries no label is blocked, by any, with at most this probability; nothing is
+    # blocked when None
     block_rate: float | None = None
     seed: int = 0
     kind: Mapping[str, str] = field(default_factory=dict)  # calibration of labels for which it is not to be chosen
@@ -85,7 +87,8 @@ def fit(
         for i, name in enumerate(labels)
     ]
     limits = _thresholds(plan, columns)
-    rules = {c.name: c.rule.model_copy(update=_limits(plan, c, limits[c.name])) for c in columns}
+    highest = None if plan.block_rate is None else _block_limit(plan.block_rate, logits, truth, owners)
+    rules = {c.name: c.rule.model_copy(update=_limits(plan, c, limits[c.name], highest)) for c in columns}
     notes = [
         f"{c.name}: too few different posts of one kind to choose a calibration; '{c.kind}' is kept."
         for c in columns
@@ -179,26 +182,35 @@ def _thresholds(plan: Plan, columns: Sequence[_Column]) -> dict[str, float]:
     return result
 
 
-def _limits(plan: Plan, column: _Column, threshold: float) -> dict[str, float]:
-    """Returns threshold and bands.
+def _block_limit(rate: float, logits: Floats, truth: Floats, groups: Groups) -> float:
+    """Returns the logit above which any label blocks a post: one for all labels, by the highest of each harmless post.
+
+    One per label would block a harmless post for each chance that it has to lie above one. A post that is annotated for
+    some labels only, and carries none of them, counts as harmless: it may only raise the limit.
+    """
+    harmless = (truth == 0).any(axis=1) & ~(truth > 0).any(axis=1)
+    return block_limit(-_lowest(-logits[harmless].max(axis=1), groups[harmless]), rate)
+
+
+def _limits(plan: Plan, column: _Column, threshold: float, highest: float | None) -> dict[str, float]:
+    """Returns threshold and bands; `highest` is the logit above which a post is blocked.
 
     Bands are found on logits, whose order no calibration changes, so that fitting the calibration on the same posts
     does not void their guarantee. Each group has one logit there, the one that asks most of the band: copies of a post
     show nothing more of a feed.
     """
     limits = {"threshold": threshold}
-    with _named(column):
-        if plan.miss_rate is not None:
+    if plan.miss_rate is not None:
+        with _named(column):
             limit = review_limit(_lowest(column.logits[column.yes], column.groups[column.yes]), plan.miss_rate)
-            scores = column.rule.score(np.append(column.logits[column.logits < limit], limit))
-            limits["review"] = min(between(float(scores[:-1].max(initial=0.0)), float(scores[-1])), threshold)
-        if plan.block_rate is not None:
-            limit = block_limit(-_lowest(-column.logits[~column.yes], column.groups[~column.yes]), plan.block_rate)
-            scores = column.rule.score(np.append(limit, column.logits[column.logits > limit]))
-            # Strictly above the limit; a score of 1 cannot be passed, so then nothing may be blocked.
-            higher = scores[scores > scores[0]].min(initial=1.0)
-            if scores[0] < 1:
-                limits["block"] = max(between(float(scores[0]), float(higher)), threshold)
+        scores = column.rule.score(np.append(column.logits[column.logits < limit], limit))
+        limits["review"] = min(between(float(scores[:-1].max(initial=0.0)), float(scores[-1])), threshold)
+    if highest is not None:
+        scores = column.rule.score(np.append(highest, column.logits[column.logits > highest]))
+        # Strictly above the limit; a score of 1 cannot be passed, so then nothing may be blocked.
+        higher = scores[scores > scores[0]].min(initial=1.0)
+        if scores[0] < 1:
+            limits["block"] = max(between(float(scores[0]), float(higher)), threshold)
     return limits
 
 

@@ -151,8 +151,12 @@ def _fitted_to(moderator: Moderator, fitted: Sequence[str]) -> Any:
 
 def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]:
     base, notes = moderator.policy, []
-    if kept := ", ".join(label for label in moderator.labels.names if label not in fitted):
-        notes.append(f"Too few different posts of either kind for {kept}: the rule of '{base.name}' stays.")
+    kept = [label for label in moderator.labels.names if label not in fitted]
+    if kept:
+        notes.append(f"Too few different posts of either kind for {', '.join(kept)}: the rule of '{base.name}' stays.")
+    blocking = ", ".join(name for name in kept if base.labels[name].block is not None)
+    if plan.block_rate is not None and blocking:
+        notes.append(f"--block-rate leaves out what the rule of '{base.name}' blocks for {blocking}.")
     asked = [label for label in moderator.labels.names if label in {*plan.criteria, *plan.prevalence}]
     if lost := ", ".join(label for label in asked if label not in fitted):
         notes.append(f"What was asked for {lost} (criterion, prevalence) is not in the policy.")

@@ -87,9 +87,38 @@ def test_bands_keep_their_promises_on_fresh_posts() -> None:
         assert rule.block is not None
         assert rule.review <= rule.threshold <= rule.block
         missed.append((scores[yes] < rule.review).mean())
-        blocked.append((scores[~yes] >= rule.block).mean())
+        harmless = ~(truth > 0).any(axis=1)
+        blocked.append((scores[harmless] >= rule.block).mean())
     assert np.mean(missed) <= 0.11
     assert np.mean(blocked) <= 0.022
+
+
+def test_the_promise_not_to_block_holds_for_a_post_and_not_for_each_label() -> None:
+    """Five labels, each with chances of its own to block a harmless post."""
+    labels, generator = tuple("abcde"), np.random.default_rng(0)
+
+    def posts(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        truth = (generator.random((count, 5)) < 0.15).astype(float)
+        return generator.normal(size=truth.shape) + 2 * truth - 1, truth
+
+    blocked = []
+    for _ in range(20):
+        fitted = fit(Plan(kinds=("platt",), block_rate=0.02), labels, *posts(600))
+        logits, truth = posts(2000)
+        scores, limits = fitted.scores(labels, logits), [fitted.rules[name].block for name in labels]
+        assert None not in limits
+        harmless = truth.sum(axis=1) == 0
+        blocked.append((scores[harmless] >= np.array(limits, dtype=float)).any(axis=1).mean())
+    assert 0.01 < np.mean(blocked) < 0.025
+
+
+def test_posts_that_miss_an_answer_never_lower_where_is_blocked() -> None:
+    logits, truth = data(posts=400)
+    partly = truth.copy()
+    partly[::2, 1] = np.nan
+    plan = Plan(kinds=("none",), block_rate=0.05)
+    whole, some = (fit(plan, LABELS, logits, known).rules for known in (truth, partly))
+    assert all((some[name].block or 0.0) >= (whole[name].block or 1.0) for name in LABELS)
 
 
 def test_a_label_without_positives_is_refused_by_name() -> None:
@@ -167,7 +196,7 @@ def test_posts_of_one_group_count_once_for_a_guarantee() -> None:
         for fitted in (fit(plan, LABELS, logits, truth), fit(plan, LABELS, *copies, groups=groups))
     ]
     assert bands[0] == bands[1]
-    with pytest.raises(InputError, match=r"Label 'a': A guarantee of 0\.001 needs 999 different harmless posts, and"):
+    with pytest.raises(InputError, match=r"A guarantee of 0\.001 needs 999 different harmless posts, and"):
         fit(Plan(block_rate=0.001), LABELS, *copies, groups=groups)
 
 

@@ -157,6 +157,14 @@ def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated: Annotate
     assert not any("blocks posts" in note for note in fitted.notes)
 
 
+def test_a_label_that_blocks_outside_of_the_guarantee_is_told(tiny: Moderator, annotated: Annotated) -> None:
+    labels = {name: rule.model_copy(update={"block": 0.99}) for name, rule in tiny.policy.labels.items()}
+    base = tiny.with_policy(tiny.policy.model_copy(update={"labels": labels}))
+    told = "--block-rate leaves out what the rule of 'default' blocks for otherhate."
+    assert told in calibrate(base, annotated, replace(PLAN, block_rate=0.5), name="mine", rounds=0).notes
+    assert told not in calibrate(base, annotated, PLAN, name="mine", rounds=0).notes
+
+
 def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated: Annotated) -> None:
     gone = tuple(replace(post, image="gone.png", text="") if n < 3 else post for n, post in enumerate(annotated.posts))
     feed = [*annotated.posts[:40], replace(annotated.posts[0], image="gone.png")]
