@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from crossguard.evaluation.bootstrap import Table, resample
 from crossguard.evaluation.estimates import Estimate, plain
-from crossguard.evaluation.metrics import Counts, Ranked, Rounds, confusion, measure, ratio
+from crossguard.evaluation.metrics import Counts, Ranked, measure
 from crossguard.evaluation.sample import LabelTask, Sample
 
 # Fewer posts of a kind than this say nothing about a group.
@@ -73,8 +74,7 @@ def _audit(task: LabelTask, inside: NDArray[np.bool_], resampling: tuple[int, in
     ranked = {key: Ranked(part) for key, part in parts.items() if estimates[key].value is not None}
 
     def compute(counts: Counts) -> Table:
-        aucs = {key: one(counts)["roc_auc"] for key, one in ranked.items()}
-        return aucs | {"false_positive_gap": _gap(task, inside, counts)}
+        return {key: one(counts)["roc_auc"] for key, one in ranked.items()}
 
     drawn = resample(compute, *resampling)
     estimates |= {key: estimates[key].with_rounds(found) for key, found in drawn.items()}
@@ -99,35 +99,44 @@ def _auc(part: LabelTask) -> Estimate:
 
 
 def _rates(task: LabelTask, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
+    """Returns rates with intervals from their counts: where no post is flagged, none is in any resample of them."""
     if not inside.any() or inside.all():
         return {key: Estimate.undefined("no posts to compare") for key in RATES}
-    group = measure(task.truth[inside], task.scores[inside], task.flags[inside])
-    of_kind = {
-        "harmless": inside & ~task.truth,
-        "hateful": inside & task.truth,
-        "other harmless": ~inside & ~task.truth,
-    }
-    few = {
-        kind: Estimate.undefined(f"fewer than {LEAST} {kind} posts")
-        for kind, posts in of_kind.items()
-        if posts.sum() < LEAST
-    }
-    recall = group["recall"].value
-    gap = float(_gap(task, inside, np.ones((1, int(task.rows.max()) + 1), dtype=np.int32))[0])
+    harmless, hateful, others = inside & ~task.truth, inside & task.truth, ~inside & ~task.truth
+    flagged, missed = _counts(harmless, task.flags), _counts(hateful, ~task.flags)
+    few_harmless, few_hateful = _too_few(harmless, "harmless"), _too_few(hateful, "hateful")
+    few_others = _too_few(others, "other harmless")
     return {
-        "false_positive_rate": few.get("harmless", group["false_positive_rate"]),
-        "false_negative_rate": few.get("hateful", Estimate(1 - (recall or 0.0))),
-        "flagged_share": Estimate(float(task.flags[inside].mean())),
-        "false_positive_gap": few.get("harmless") or few.get("other harmless") or Estimate(gap),
+        "false_positive_rate": few_harmless or Estimate.share(*flagged),
+        "false_negative_rate": few_hateful or Estimate.share(*missed),
+        "flagged_share": Estimate.share(*_counts(inside, task.flags)),
+        "false_positive_gap": few_harmless or few_others or _difference(flagged, _counts(others, task.flags)),
     }
 
 
-def _gap(task: LabelTask, inside: NDArray[np.bool_], counts: Counts) -> Rounds:
-    """Returns the false-positive rate of the group minus that of all others per round, (rounds,)."""
-    parts = (_part(task, rows) for rows in (inside, ~inside))
-    sums = (confusion(part, counts[:, part.rows]) for part in parts)
-    group, others = (ratio(wrong, harmless) for _, _, wrong, harmless in sums)
-    return np.asarray(group - others)
+def _difference(one: tuple[int, int], other: tuple[int, int]) -> Estimate:
+    """Returns one share minus another, of counts and totals, with its interval (Zou and Donner 2008).
+
+    The limits of both shares are exact (Clopper and Pearson 1934). By score intervals, one group in eleven with few
+    posts would be warned about without a reason where few posts are flagged at all.
+    """
+    (share, low, high), (other_share, other_low, other_high) = (
+        (hits / of, *binomtest(hits, of).proportion_ci()) for hits, of in (one, other)
+    )
+    gap = share - other_share
+    return Estimate(
+        gap,
+        gap - float(np.hypot(share - low, other_high - other_share)),
+        gap + float(np.hypot(high - share, other_share - other_low)),
+    )
+
+
+def _too_few(posts: NDArray[np.bool_], kind: str) -> Estimate | None:
+    return Estimate.undefined(f"fewer than {LEAST} {kind} posts") if posts.sum() < LEAST else None
+
+
+def _counts(posts: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[int, int]:
+    return int((posts & found).sum()), int(posts.sum())
 
 
 def _generalised_mean(estimates: list[Estimate]) -> Estimate:

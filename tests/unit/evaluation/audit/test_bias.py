@@ -59,6 +59,30 @@ def test_a_group_that_is_over_flagged_is_warned_about_and_a_fair_one_is_not() ->
     assert bpsn.high < bnsp.low, "its harmless posts score too high, its hateful ones do not score too low"
 
 
+def test_small_groups_that_are_treated_as_all_others_are_said_to_be_neither_better_nor_worse_off() -> None:
+    generator = np.random.default_rng(9)
+    truth = generator.random(600) < 0.2
+    scores = np.clip(generator.normal(0.25, 0.13, 600) + 0.4 * truth, 0, 1)
+    scored = Sample.build("a", truth[:, None].astype(float), scores[:, None], 0.5)
+    groups = {f"g{number}": np.arange(600) // 20 == number for number in range(30)}
+    gaps = [audit.estimates["false_positive_gap"] for audit in audit_groups(scored, groups).groups.values()]
+    assert sum((gap.value or 0) < 0 for gap in gaps) > 15, "of most groups no harmless post is flagged"
+    covered = [gap.low is not None and gap.high is not None and gap.low <= 0 <= gap.high for gap in gaps]
+    assert np.mean(covered) >= 0.95
+
+
+def test_twenty_harmless_posts_that_are_not_flagged_say_little() -> None:
+    inside = np.arange(120) < 20
+    scores = np.where(np.arange(120) % 50 == 49, 0.9, 0.1)
+    scored = Sample.build("a", np.zeros((120, 1)), scores[:, None], 0.5)
+    estimates = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].estimates
+    rate, gap = estimates["false_positive_rate"], estimates["false_positive_gap"]
+    # By hand: 0 of 20 with 1.96**2 / (20 + 1.96**2), and 1 - 0.025**(1 / 20) where the limits are exact.
+    assert (rate.value, rate.low, rate.high) == pytest.approx((0.0, 0.0, 0.1611), abs=1e-4)
+    assert gap.value == pytest.approx(-0.02)
+    assert gap.high == pytest.approx(-0.02 + np.hypot(0.1684, 0.02 - 0.00243), abs=1e-4)
+
+
 def test_the_generalised_mean_leans_to_the_worst_group() -> None:
     scored, inside = sample(3, posts=2000, shift=0.25)
     found = audit_groups(scored, {"bad": inside, "good": ~inside}, rounds=0)
