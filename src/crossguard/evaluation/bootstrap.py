@@ -104,18 +104,24 @@ def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, round
     return _estimate(value, np.array([statistic(random.integers(0, count, count)) for _ in range(rounds)]), count)
 
 
-def bootstrap_counts(statistic: Callable[[Rounds], Rounds], counts: NDArray[np.int64]) -> Estimate:
-    """Returns a statistic of how often each kind of row occurs, with its percentile interval; quick for many rows.
+def bootstrap_counts(
+    statistic: Callable[[Rounds], Rounds], counts: NDArray[np.int64], prior: NDArray[np.float64]
+) -> Estimate:
+    """Returns a statistic of how often each kind of row occurs, with its interval by D. B. Rubin's bootstrap (1981).
 
-    It takes (rounds, kinds) numbers of rows and gives (rounds,), NaN where it is undefined; `counts` are (kinds,).
+    It takes (rounds, kinds) numbers of rows and gives (rounds,), NaN where it is undefined. `counts` are (kinds,), and
+    so is `prior`, which is added to them: resamples alone never have a kind that is possible and has not come yet.
     """
     count = int(counts.sum())
     if not count:
         return Estimate(None)
-    drawn = np.random.default_rng(0).multinomial(count, counts / count, size=ROUNDS)
+    drawn = count * np.random.default_rng(0).dirichlet(counts + prior, size=ROUNDS)
     with np.errstate(invalid="ignore", divide="ignore"):
-        value, *rounds = statistic(np.vstack([counts, drawn]).astype(np.float64))
-    return _estimate(float(value), np.array(rounds), count)
+        value, *rounds = statistic(np.vstack([counts, drawn]))
+    found = _estimate(float(value), np.array(rounds), count)
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    return replace(found, low=min(found.low, found.value), high=max(found.high, found.value))
 
 
 def _estimate(value: float, rounds: Rounds, count: int) -> Estimate:

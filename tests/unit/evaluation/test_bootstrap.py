@@ -59,7 +59,7 @@ def test_counted_rows_give_the_same_as_rows_one_by_one() -> None:
     def share(drawn: Rounds) -> Rounds:
         return np.asarray(drawn[:, 1] / drawn.sum(axis=1))
 
-    counted = bootstrap_counts(share, np.array([70, 30]))
+    counted = bootstrap_counts(share, np.array([70, 30]), np.zeros(2))
     assert (counted.value, counted.count) == (single.value, 100)
     assert counted.low == pytest.approx(single.low, abs=0.04)
     assert counted.high == pytest.approx(single.high, abs=0.04)
@@ -69,4 +69,10 @@ def test_what_is_mostly_undefined_has_no_interval_and_nothing_no_value() -> None
     found = bootstrap(lambda rows: 1.0 if rows[0] == 0 else float("nan"), 20)
     assert (found.value, found.low) == (1.0, None)
     assert bootstrap(lambda _: 1.0, 0).value is None
-    assert bootstrap_counts(lambda drawn: drawn[:, 0], np.array([0, 0])).value is None
+    assert bootstrap_counts(lambda drawn: drawn[:, 0], np.array([0, 0]), np.ones(2)).value is None
+
+
+def test_a_kind_that_has_not_come_yet_may_come() -> None:
+    found = bootstrap_counts(lambda drawn: drawn[:, 0] / drawn.sum(axis=1), np.array([10, 0]), np.full(2, 0.5))
+    assert found.value == found.high == 1
+    assert found.low == pytest.approx(0.78, abs=0.05), "as by Jeffreys"

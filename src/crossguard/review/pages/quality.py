@@ -108,8 +108,8 @@ def measure(console: Console, now: float) -> dict[str, Any]:
     }
 
 
-def _kappa(pairs: Mapping[str, Mapping[int, Sequence[tuple[bool, bool]]]], person: int) -> Estimate:
-    return agreement.cohen_kappa(pair for of_label in pairs.values() for pair in of_label.get(person, ()))
+def _kappa(pairs: Mapping[str, Mapping[int, agreement.Pairs]], person: int) -> Estimate:
+    return agreement.cohen_kappa([of_label[person] for of_label in pairs.values() if person in of_label])
 
 
 def reopen(visit: Visit) -> Response:

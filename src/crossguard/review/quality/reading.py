@@ -177,15 +177,18 @@ def answers_by_label(db: Connection, labels: Sequence[str]) -> dict[str, dict[in
     return found
 
 
-def golden_pairs(db: Connection) -> dict[str, dict[int, list[tuple[bool, bool]]]]:
-    """Returns label -> person -> (their answer, the known answer) of golden items."""
-    query = select(votes.c.person, votes.c.labels, items.c.expected).join(items, items.c.id == votes.c.item)
-    found: dict[str, dict[int, list[tuple[bool, bool]]]] = defaultdict(lambda: defaultdict(list))
+def golden_pairs(db: Connection) -> dict[str, dict[int, dict[int, list[tuple[bool, bool]]]]]:
+    """Returns label -> person -> golden item -> (their answer, the known answer)."""
+    columns = (votes.c.item, votes.c.person, votes.c.labels, items.c.expected)
+    query = select(*columns).join(items, items.c.id == votes.c.item)
+    found: dict[str, dict[int, dict[int, list[tuple[bool, bool]]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
     wanted = (_counts(), _as_asked(), items.c.kind == "gold")
-    for person, given, expected in db.execute(query.where(*wanted).order_by(votes.c.id)):
+    for item, person, given, expected in db.execute(query.where(*wanted).order_by(votes.c.id)):
         for label, known in expected["labels"].items():
             if given.get(label) in {Answer.YES, Answer.NO}:
-                found[label][person].append((given[label] == Answer.YES, known == Answer.YES))
+                found[label][person][item].append((given[label] == Answer.YES, known == Answer.YES))
     return found
 
 

@@ -150,7 +150,7 @@ def test_golden_items_pair_an_answer_with_the_known_one(
     answer(database, 1, ann, Answer.NO)
     answer(database, 1, ben, Answer.UNSURE, at=NOW + 60)
     with database.read() as db:
-        assert reading.golden_pairs(db) == {"racist": {ann.id: [(False, True)]}}
+        assert reading.golden_pairs(db) == {"racist": {ann.id: {1: [(False, True)]}}}
 
 
 def test_golden_items_tell_nothing_of_agreement(console: Console, database: Database, ann: Person, ben: Person) -> None:
@@ -163,7 +163,7 @@ def test_golden_items_tell_nothing_of_agreement(console: Console, database: Data
         answer(database, 2, who, Answer.NO)
     with database.read() as db:
         found = reading.answers_by_label(db, ("racist",))
-        assert reading.golden_pairs(db) == {"racist": {who.id: [(True, True)] for who in (ann, ben)}}
+        assert reading.golden_pairs(db) == {"racist": {who.id: {1: [(True, True)]} for who in (ann, ben)}}
     assert found == {"racist": {2: {ann.id: False, ben.id: False}}}
 
 
