@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, get_args
 
@@ -32,8 +32,9 @@ from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
-from crossguard.review.quality.model import weights_of
+from crossguard.review.quality.model import nothing_in, undecided
 from crossguard.review.quality.reading import Decided, Stratum, decided, strata
+from crossguard.review.quality.weighing import Flags, Floats, flagged_part, found_part, tables, weights_of
 from crossguard.review.resolution import MAJORITY
 
 LEAST: Final = 10
@@ -41,8 +42,6 @@ LEAST: Final = 10
 FOLDS: Final = 5
 SAME: Final = 1e-5
 """Thresholds that differ by less are the same rule's; a policy file holds six digits."""
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +129,9 @@ def propose(
         if min(truth.sum(), (~truth).sum()) < LEAST:
             few.append(f"{label} ({', '.join(kinds)})")
             continue
-        scores = np.array([used[i].scores[label][0] for i in rows])
+        items = [used[i] for i in rows]
         try:
-            proposals.append(_propose(label, kinds, criterion, truth, scores, weights=weights[rows], current=current))
+            proposals.append(_propose(label, kinds, criterion, truth, items, weights=weights[rows], current=current))
         except InputError as error:
             unmet.append(f"The threshold for {label} ({', '.join(kinds)}) stays: {error}")
     if few:
@@ -145,6 +144,8 @@ def propose(
             f"No label has {LEAST} items that carry it and {LEAST} that do not among {len(used)}. Decide more."
         )
     checked = {item.stratum for item in used}
+    if unseen := undecided([stratum for stratum in strata if not stratum.flagged], checked):
+        proposals = [replace(proposal, recall=(nothing_in(unseen), nothing_in(unseen))) for proposal in proposals]
     notes += [
         f"Of {stratum.posts:,} posts in the stratum '{stratum.name}' none is decided, so neither thresholds nor recall "
         "count them, and the true recall may be far lower. Decide some of them: they wait among the others."
@@ -174,11 +175,13 @@ def _propose(
     kinds: tuple[Kind, ...],
     criterion: Criterion,
     truth: Flags,
-    scores: Floats,
+    items: Sequence[Decided],
     *,
     weights: Floats,
     current: float,
 ) -> Proposal:
+    scores, count = np.array([item.scores[label][0] for item in items]), len(items)
+
     def fitted(rows: NDArray[np.int64]) -> float:
         try:
             return fit_threshold(criterion, truth[rows], scores[rows], weights[rows])
@@ -186,21 +189,22 @@ def _propose(
             return float("nan")
 
     proposed = fit_threshold(criterion, truth, scores, weights)
-    drawn = bootstrap(fitted, len(truth))
+    drawn = bootstrap(fitted, count)
     low, high = (proposed if bound is None else bound for bound in (drawn.low, drawn.high))
     before, after = scores >= current, scores >= proposed
     held_out = _cross_validated(fitted, truth, scores, proposed)
+    now, then = (tables(items, weights, flags, truth) for flags in (before, held_out))
     newly, gone = after & ~before, before & ~after
     return Proposal(
         label,
         kinds,
-        len(truth),
+        count,
         int(truth.sum()),
         current,
         proposed,
         (low, high),
-        (_part(truth & before, before, weights), _part(truth & held_out, held_out, weights)),
-        (_part(truth & before, truth, weights), _part(truth & held_out, truth, weights)),
+        (found_part(now, count), found_part(then, count)),
+        (flagged_part(now, count), flagged_part(then, count)),
         (int(newly.sum()), int(truth[newly].sum())),
         (int(gone.sum()), int(truth[gone].sum())),
         flags_all=bool(after.all()),
@@ -215,14 +219,6 @@ def _cross_validated(
         threshold = fitted(inside)
         flags[outside] = scores[outside] >= (fallback if np.isnan(threshold) else threshold)
     return flags
-
-
-def _part(top: Flags, bottom: Flags, weights: Floats) -> Estimate:
-    def statistic(rows: NDArray[np.int64]) -> float:
-        total = weights[rows][bottom[rows]].sum()
-        return float(weights[rows][top[rows]].sum() / total) if total else float("nan")
-
-    return bootstrap(statistic, len(top))
 
 
 def policy_file(

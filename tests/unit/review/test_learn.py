@@ -21,7 +21,8 @@ from crossguard.moderator import resolve_policy
 from crossguard.registry import find
 from crossguard.review.console import Console
 from crossguard.review.learn import Proposal, learn, of_one_policy, policy_file, propose
-from crossguard.review.quality.reading import Decided
+from crossguard.review.quality.model import live
+from crossguard.review.quality.reading import Decided, Sample, Stratum
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -79,6 +80,36 @@ def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other
         del item.scores["racist"]
     with pytest.raises(InputError, match=r"The threshold for sexist .* the highest precision is 0\.500"):
         propose(found, [], Criterion.parse("precision>=0.9"))
+
+
+def few_allowed(allowed: int, posts: int) -> tuple[list[Decided], list[Stratum]]:
+    """A feed of 60 flagged posts, two thirds of them hateful, and of allowed ones in which people found nothing."""
+    model = ("tiny", "1", "default", "1")
+    found = [
+        Decided("", "review", 1.0, {"racist": float(n % 3 > 0)}, scores, model, n, "text")
+        for n in range(60)
+        for scores in [{"racist": (0.5 + n / 200, 0.5, True)}]
+    ]
+    low = {"racist": (0.1, 0.5, False)}
+    found += [Decided("", "allow-far", 0.01, {"racist": 0.0}, low, model, n, "text") for n in range(allowed)]
+    samples = (Sample(0.01, allowed, 0),) if allowed else ()
+    return found, [Stratum("review", 60, (Sample(1.0, 60, 40),)), Stratum("allow-far", posts, samples)]
+
+
+def test_recall_is_as_uncertain_as_on_the_page_where_a_few_allowed_posts_hold_no_hateful_one() -> None:
+    """It was 1.000 [1.000, 1.000]: no resample of 23 harmless posts has a hateful one, of which 2,940 may have many."""
+    used, strata = few_allowed(23, 2940)
+    ((found,), _), page = propose(used, strata, Criterion("f1")), live(strata).recall
+    now, then = found.recall
+    assert (now.value, now.high) == (page.value, page.high) == (1, 1)
+    assert now.low == pytest.approx(page.low, abs=0.03)
+    assert then.low is not None
+    assert then.low < 0.2
+    used, strata = few_allowed(0, 2940)
+    ((found,), notes) = propose(used, strata, Criterion("f1"))
+    assert [recall.reason for recall in found.recall] == ["nothing is decided in allow-far"] * 2
+    assert found.precision[0].value == pytest.approx(2 / 3)
+    assert notes[0].startswith("Of 2,940 posts in the stratum 'allow-far' none is decided")
 
 
 def named(name: str, version: str = "1") -> Policy:

@@ -1,21 +1,17 @@
 """How the model does on what people decided: live recall and precision, precision per label, false positives per group.
 
-Live recall and precision come from what was flagged and a random sample of what was allowed. Every post of a stratum
-stands for the posts of that stratum that nobody looked at, for the more the less likely it was taken in: the estimator
-of J. Hájek (1971) within strata whose sizes are known. What was only allowed and never sampled cannot be known
-otherwise.
+Live recall and precision come from what was flagged and a random sample of what was allowed, weighed as in
+`weighing.py`. What was only allowed and never sampled cannot be known otherwise.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossguard.bundle import VAL_REPORT
 from crossguard.errors import CrossguardError
@@ -24,14 +20,12 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.review.intake import FAILED
 from crossguard.review.quality.reading import Decided, Stratum
+from crossguard.review.quality.weighing import DRAWS, JEFFREYS, flagged_part, posts_per_item, ratio, tables, weights_of
 from crossguard.review.resolution import MAJORITY
 
-Floats = NDArray[np.float64]
 LEAST_PER_GROUP: Final = 5
 LEAST_PART: Final = 0.01
 """Of the flagged or of the allowed posts: a stratum without a decision may be as small, such as one erased post."""
-DRAWS: Final = 4000
-_JEFFREYS: Final = 0.5
 _LEAST: Final = 1e-9
 """Of a prior, which must not be zero."""
 
@@ -56,20 +50,22 @@ def live(strata: Sequence[Stratum]) -> Live:
     """
     missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
     recall, precision, prevalence = _estimates(strata)
-    if allowed := _that_matter([stratum for stratum in strata if not stratum.flagged]):  # often most of the feed
-        recall = prevalence = _nothing_in(allowed)
-    if flagged := _that_matter([stratum for stratum in strata if stratum.flagged and stratum.name != FAILED]):
-        precision = _nothing_in(flagged)
+    decided = {stratum.name for stratum in strata if stratum.checked}
+    if allowed := undecided([stratum for stratum in strata if not stratum.flagged], decided):  # often most of it
+        recall = prevalence = nothing_in(allowed)
+    if flagged := undecided([stratum for stratum in strata if stratum.flagged and stratum.name != FAILED], decided):
+        precision = nothing_in(flagged)
     return Live(recall, precision, prevalence, strata, missing)
 
 
-def _that_matter(strata: Sequence[Stratum]) -> list[str]:
+def undecided(strata: Sequence[Stratum], decided: Container[str]) -> list[str]:
     """Returns the strata in which nothing is decided and that hold a part of these posts that counts."""
     least = LEAST_PART * sum(stratum.posts for stratum in strata)
-    return [stratum.name for stratum in strata if not stratum.checked and stratum.posts > least]
+    return [stratum.name for stratum in strata if stratum.name not in decided and stratum.posts > least]
 
 
-def _nothing_in(strata: Sequence[str]) -> Estimate:
+def nothing_in(strata: Sequence[str]) -> Estimate:
+    """Returns what is known while these strata are undecided."""
     return Estimate.undefined(f"nothing is decided in {', '.join(strata)}")
 
 
@@ -89,11 +85,11 @@ def _estimates(strata: Sequence[Stratum]) -> tuple[Estimate, Estimate, Estimate]
     hits, everything = totals[:, flagged].sum(axis=1), totals.sum(axis=1)
     drawn_hits, drawn_everything = drawn[:, flagged].sum(axis=1), drawn.sum(axis=1)
     flags, posts = np.array([size[flagged].sum()]), np.array([size.sum()])
-    recall = _ratio(hits, everything, drawn_hits, drawn_everything, count)
+    recall = ratio(hits, everything, drawn_hits, drawn_everything, count)
     if flagged.all():
         recall = Estimate.undefined("no allowed post was decided")
-    precision = _ratio(hits, flags, drawn_hits, flags, count)
-    prevalence = _ratio(everything, posts, drawn_everything, posts, count)
+    precision = ratio(hits, flags, drawn_hits, flags, count)
+    prevalence = ratio(everything, posts, drawn_everything, posts, count)
     return recall, precision, prevalence
 
 
@@ -108,40 +104,14 @@ class _Part(NamedTuple):
 
 
 def _parts(stratum: Stratum) -> list[_Part]:
-    each = _posts_per_item(stratum, {sample.inclusion: sample.checked for sample in stratum.samples})
+    each = posts_per_item(stratum, {sample.inclusion: sample.checked for sample in stratum.samples})
     rest = [(each[sample.inclusion] - 1) * sample.checked for sample in stratum.samples]
     total = sum(rest)
-    priors = [_JEFFREYS * max(unseen / total if total else 1.0, _LEAST) for unseen in rest]
+    priors = [JEFFREYS * max(unseen / total if total else 1.0, _LEAST) for unseen in rest]
     return [
         _Part(each[inclusion] * checked, checked, hateful, prior, stratum.flagged)
         for (inclusion, checked, hateful, _), prior in zip(stratum.samples, priors, strict=True)
     ]
-
-
-def _posts_per_item(stratum: Stratum, checked: Mapping[float, int]) -> dict[float, float]:
-    """Returns by inclusion for how many of a stratum's posts each of its checked items stands.
-
-    That is the inverse of the inclusion, times the items of its sample for each that is decided, as later samples wait
-    while earlier ones are done; scaled so that all items together stand for the posts that came. But none stands for
-    less than itself, also where one that was edited is two items.
-    """
-    taken = {sample.inclusion: (sample.checked + sample.waiting) / sample.checked for sample in stratum.samples}
-    inverse = {inclusion: taken.get(inclusion, 1.0) / inclusion for inclusion in checked}
-    each: dict[float, float] = {}
-    for inclusion in sorted(inverse, key=inverse.__getitem__):  # those that stand for the fewest first
-        left = stratum.posts - sum(each[other] * checked[other] for other in each)
-        inverses = sum(inverse[other] * number for other, number in checked.items() if other not in each)
-        each[inclusion] = max(left / inverses * inverse[inclusion], 1.0)
-    return each
-
-
-def _ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int) -> Estimate:
-    if bottom[0] == 0:
-        return Estimate(None)
-    ratios = tops / np.maximum(bottoms, 1e-12)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    value = float(top[0] / bottom[0])
-    return Estimate(value, min(float(low), value), max(float(high), value), count=count)
 
 
 class LabelPrecision(NamedTuple):
@@ -175,32 +145,36 @@ def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
     return {label: float(value) for label, value in found.items() if isinstance(value, int | float)}
 
 
-def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
-    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
-    checked: dict[str, Counter[float]] = defaultdict(Counter)
-    for item in found:
-        checked[item.stratum][item.inclusion] += 1
-    each = {stratum.name: _posts_per_item(stratum, checked[stratum.name]) for stratum in strata if stratum.posts}
-    return np.array([each.get(item.stratum, {}).get(item.inclusion, 1.0 / item.inclusion) for item in found])
-
-
 def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) -> list[tuple[str, Estimate]]:
     """Returns, per identity group that texts name, the part of the harmless posts that was flagged, worst first.
 
-    A post counts for those of its stratum that nobody decided; the interval rests on the items' number.
+    A post counts for those of its stratum that nobody decided. Where nobody decided any of the allowed posts that name
+    a group, its rate would be 1 whatever the model does, so there is none.
     """
-    kept = [place for place, item in enumerate(found) if item.harmless and item.text]
-    harmless = [found[place] for place in kept]
+    kept = [place for place, item in enumerate(found) if item.text]
+    items = [found[place] for place in kept]
     weights = weights_of(found, strata)[kept]
-    flagged = np.array([any(flag for _, _, flag in item.scores.values()) for item in harmless])
+    harmless = np.array([item.harmless for item in items], dtype=bool)
+    flagged = np.array([any(flag for _, _, flag in item.scores.values()) for item in items], dtype=bool)
+    unseen = _scored_undecided(strata, {item.stratum for item in items})
     result = []
-    for group, rows in members([item.text for item in harmless]).items():
+    for group, named in members([item.text for item in items]).items():
+        rows = named & harmless
         count = int(rows.sum())
         if count < LEAST_PER_GROUP:
             continue
-        rate = float(np.average(flagged[rows], weights=weights[rows]))
-        # Kish's effective sample size: unequal weights carry less information than their number says.
-        effective = weights[rows].sum() ** 2 / (weights[rows] ** 2).sum()
-        interval = Estimate.share(rate * effective, effective)
-        result.append((group, replace(interval, value=rate, count=count)))
-    return sorted(result, key=lambda entry: -(entry[1].value or 0.0))
+        if unseen:
+            rate = nothing_in(unseen)
+        elif flagged[rows].all():
+            rate = Estimate.undefined("no allowed post that names it was decided")
+        else:
+            rate = flagged_part(tables(items, weights, flagged, rows), count)
+        result.append((group, replace(rate, count=count)))
+    return sorted(result, key=lambda entry: -1.0 if entry[1].value is None else entry[1].value, reverse=True)
+
+
+def _scored_undecided(strata: Sequence[Stratum], decided: Container[str]) -> list[str]:
+    """Returns the strata that a rate among all scored posts rests on, and of which none of these items is."""
+    scored = [stratum for stratum in strata if stratum.name != FAILED]
+    halves = ([stratum for stratum in scored if stratum.flagged == which] for which in (True, False))
+    return [name for half in halves for name in undecided(half, decided)]

@@ -40,6 +40,58 @@ def decided(truth: dict[str, float], *, flagged: bool = True) -> Decided:
     return Decided("my Muslim friends", "review", 1.0, truth, scores, ("m", "1", "p", "1"), 1, "text")
 
 
+def naming(flagged: int, allowed: int, others: int, taken: float = 1.0) -> list[Decided]:
+    """Decided harmless posts of which some name women; of the allowed ones, that part was taken in."""
+
+    def posts(number: int, text: str, stratum: str, inclusion: float) -> list[Decided]:
+        scores = {"racist": (0.9, 0.5, True) if stratum == "review" else (0.1, 0.5, False)}
+        return [Decided(text, stratum, inclusion, {"racist": 0.0}, scores, ("m", "1", "p", "1"), 1, "text")] * number
+
+    women, rest = "the women met", "they met"
+    far = posts(allowed, women, "allow-far", taken) + posts(others, rest, "allow-far", taken)
+    return posts(flagged, women, "review", 1.0) + far
+
+
+def test_no_rate_of_a_group_rests_on_flagged_posts_alone() -> None:
+    """It was 1.000 [0.722, 1.000] where 10 of 70 harmless posts are flagged and 1 % of the allowed ones was checked."""
+    review = Stratum("review", posts=10, samples=(Sample(1.0, 10, 0),))
+    far = Stratum("allow-far", posts=3000, samples=(Sample(0.01, 30, 0),))
+    ((_, rate),) = model.false_positive_rates(naming(10, 0, 30, 0.01), [review, far])
+    assert (rate.value, rate.reason, rate.count) == (None, "no allowed post that names it was decided", 10)
+    ((_, rate),) = model.false_positive_rates(naming(10, 0, 0), [review, Stratum("allow-far", posts=3000)])
+    assert (rate.value, rate.reason) == (None, "nothing is decided in allow-far")
+    ((_, rate),) = model.false_positive_rates(naming(0, 6, 24), [Stratum("review", posts=9), far])
+    assert rate.reason == "nothing is decided in review"
+    undecided = Stratum("failed", posts=500), Stratum("allow-near", posts=20)
+    ((_, rate),) = model.false_positive_rates(naming(10, 1, 29, 0.01), [review, far, *undecided])
+    assert rate.value == pytest.approx(10 / 110), "what nobody can decide withdraws no rate"
+
+
+def test_groups_whose_rate_is_unknown_come_last() -> None:
+    found = [*naming(6, 0, 20), *(decided({"racist": 0.0}, flagged=False) for _ in range(6))]
+    (muslim, rate), (women, unknown) = model.false_positive_rates(found, [])
+    assert (muslim, rate.value, women, unknown.value) == ("Muslim", 0.0, "women", None)
+
+
+def test_the_rate_of_a_group_has_the_truth_in_its_interval() -> None:
+    """200 feeds in which 10 of 160 harmless posts that name women are flagged; of the allowed ones 5 % are seen."""
+    random_ = np.random.default_rng(7)
+    known = held = 0
+    for _ in range(200):
+        seen = random_.binomial(3000, 0.05)
+        women = random_.hypergeometric(150, 2850, seen)
+        strata = [
+            Stratum("review", posts=10, samples=(Sample(1.0, 10, 0),)),
+            Stratum("allow-far", posts=3000, samples=(Sample(0.05, seen, 0),)),
+        ]
+        ((_, rate),) = model.false_positive_rates(naming(10, women, seen - women, 0.05), strata)
+        if rate.low is not None and rate.high is not None:
+            known += 1
+            held += rate.low <= 10 / 160 <= rate.high
+    assert known >= 190
+    assert 0.92 * known <= held
+
+
 def test_who_is_unsure_agrees_with_no_flag_and_refutes_none() -> None:
     found = [
         *(decided({"racist": mean}) for mean in (1.0, 2 / 3, 0.5, 0.5, 1 / 3)),
@@ -72,35 +124,6 @@ def test_the_card_is_asked_for_the_precision_of_each_label(tmp_path: Path) -> No
     (tmp_path / "val_report.json").write_text(json.dumps(report))
     assert model.card_precision(str(tmp_path), ("racist", "sexist", "religion")) == {"racist": 0.75}
     assert model.card_precision("no such model", ("racist",)) == {}
-
-
-def test_items_stand_for_their_stratum_however_far_its_queue_is_worked_off() -> None:
-    def post(stratum: str) -> Decided:
-        return Decided("", stratum, 0.05 if stratum == "allow-far" else 1.0, {}, {}, ("m", "1", "p", "1"), 1, "text")
-
-    found = [post("review")] * 40 + [post("allow-far")] * 185
-    strata = [
-        Stratum("review", posts=400, samples=(Sample(1.0, 40, 20),)),
-        Stratum("allow-far", posts=4000, samples=(Sample(1.0, 185, 0),)),
-    ]
-    weights = model.weights_of(found, strata)
-    assert (weights[0], weights[-1]) == (10, pytest.approx(4000 / 185))
-
-
-def weights(posts: int, *inclusions: float) -> list[float]:
-    """What items of a stratum stand for that were taken with these probabilities."""
-    found = [Decided("", "allow-far", each, {}, {}, ("m", "1", "p", "1"), 1, "text") for each in inclusions]
-    return list(model.weights_of(found, [Stratum("allow-far", posts=posts)]))
-
-
-def test_items_stand_for_the_more_posts_the_less_likely_they_were_taken() -> None:
-    """As where everything was taken for a first measurement, and then a hundredth."""
-    assert weights(1010, *[1.0] * 10, *[0.01] * 10) == pytest.approx([1] * 10 + [100] * 10)
-    assert weights(2020, *[1.0] * 10, *[0.01] * 10) == pytest.approx([2] * 10 + [200] * 10), "half is decided"
-    assert weights(510, *[1.0] * 10, *[0.01] * 10) == pytest.approx([1] * 10 + [50] * 10), "none for less than itself"
-    assert weights(600, 0.1, 0.2, 0.3) == pytest.approx([600 * part / 11 for part in (6, 3, 2)])
-    assert weights(2, 0.5, 0.5, 1.0) == [1, 1, 1], "one that was edited is two items"
-    assert weights(0, 0.5, 1.0) == [2, 1], "where the feed was not counted"
 
 
 def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
