@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.evaluation.estimates import Estimate, number
-from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, confusion, ratio
-from crossguard.evaluation.sample import ANY, LabelTask, Sample, pool
+from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, ratio
+from crossguard.evaluation.sample import ANY, Sample, pool
 
 Table: TypeAlias = dict[str, Rounds]
 Engine: TypeAlias = Callable[[Counts], Table]
@@ -38,27 +38,6 @@ def resample(compute: Engine, posts: int, rounds: int = 1000, seed: int = 0) -> 
     """Computes statistics on bootstrap resamples of the posts, (rounds,) each; empty for 0 rounds."""
     chunks = [compute(counts) for counts in draw(posts, rounds, seed)]
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]} if chunks else {}
-
-
-def at_prevalence(task: LabelTask, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
-    """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
-
-    Recall and false-positive rate do not change with the prevalence (the task's own when None); precision and F1 follow
-    from them. Intervals come from `rounds` resamples, if any.
-    """
-
-    def compute(counts: Counts) -> Table:
-        hits, yes, alarms, no = confusion(task, counts)
-        share = ratio(yes, yes + no) if target is None else np.full(len(counts), target)
-        recall, wrong = ratio(hits, yes), ratio(alarms, no)
-        found, flagged = share * recall, share * recall + (1 - share) * wrong
-        return {"precision": ratio(found, flagged), "recall": recall, "f1": ratio(2 * found, flagged + share)}
-
-    points = compute(np.ones((1, len(task)), dtype=np.int32))
-    why = {"precision": "nothing was flagged", "recall": "no positive post", "f1": "no positive post"}
-    estimates = {key: number(float(value[0]), why[key]) for key, value in points.items()}
-    drawn = resample(compute, len(task), rounds, seed)
-    return estimates | {key: estimates[key].with_rounds(found) for key, found in drawn.items()}
 
 
 def engine_for(sample: Sample) -> Engine:

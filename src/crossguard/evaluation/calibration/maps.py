@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -23,7 +23,6 @@ Map: TypeAlias = Identity | Platt | Isotonic
 Fit: TypeAlias = "Callable[[Floats, NDArray[np.bool_]], Map]"
 
 FOLDS = 5
-EM_STEPS, EM_TOLERANCE = 10_000, 1e-9
 # Different posts of either answer, two per fold: fewer would fit noise.
 LEAST = 2 * FOLDS
 LEAST_SCALE = 1e-6
@@ -145,7 +144,7 @@ def _folds(truth: NDArray[np.bool_], groups: Groups, seed: int) -> Iterator[NDAr
 def estimate_prevalence(probabilities: Floats, source: float) -> float:
     """Finds the base rate under which the mean corrected probability equals the base rate itself.
 
-    By expectation maximisation (Saerens, Latinne and Decaestecker 2002).
+    Expectation maximisation (Saerens, Latinne and Decaestecker 2002) leads there, too, in thousands of steps.
 
     Right when the feed differs from the calibration data in base rates only: hateful posts there look like hateful
     posts here. It is an estimate from a model's scores, not a count.
@@ -159,13 +158,14 @@ def estimate_prevalence(probabilities: Floats, source: float) -> float:
         Prevalence in the feed, kept at least half a post away from 0 and 1.
     """
     edge = 0.5 / len(probabilities)
-    prevalence = source
-    for _ in range(EM_STEPS):
-        updated = float(np.clip(shift_prior(probabilities, source, prevalence).mean(), edge, 1 - edge))
-        if abs(updated - prevalence) < EM_TOLERANCE:
-            return updated
-        prevalence = updated
-    return prevalence
+
+    def excess(prevalence: float) -> float:
+        return float(shift_prior(probabilities, source, prevalence).mean()) - prevalence
+
+    # Positive below the maximum of the likelihood and negative above, as its logarithm is concave.
+    if excess(edge) <= 0:
+        return edge
+    return 1 - edge if excess(1 - edge) >= 0 else float(brentq(excess, edge, 1 - edge))
 
 
 def weights_for(truth: NDArray[np.bool_], target: float) -> Floats:

@@ -12,12 +12,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from crossguard.decision.calibration import Floats
 from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
-from crossguard.evaluation.bootstrap import at_prevalence
+from crossguard.evaluation.calibration.feed import REFITS, at_prevalence, likely_prevalences
 from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
-from crossguard.evaluation.calibration.maps import FOLDS, LEAST, different
+from crossguard.evaluation.calibration.maps import FOLDS, KINDS, LEAST, different
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, leaks, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
@@ -96,11 +97,15 @@ def calibrate(
     provenance = model | _provenance(scored.annotated, plan, labels, cross_validated, command)
     file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
+    likely = {} if outside is None else _likely(plan, fitted, same, logits, outside, min(rounds, REFITS))
     return FittedPolicy(
         file,
         fitted,
         cross_validated,
-        feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
+        feed={
+            label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed, likely=likely.get(label))
+            for label in labels
+        },
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
         notes=(
             *annotated.notes,
@@ -112,6 +117,19 @@ def calibrate(
             *_notes(moderator, labels, plan),
         ),
     )
+
+
+def _likely(  # noqa: PLR0917
+    plan: Plan, fitted: Fitted, sample: Sample, logits: Floats, feed: Floats, rounds: int
+) -> dict[str, Floats]:
+    """Returns prevalences of the feed for each label whose own is estimated; none for 0 rounds."""
+    found = {}
+    for column, label in enumerate(sample.labels):
+        if rounds and label not in plan.prevalence:
+            task, fit_map = sample.task(label), KINDS[fitted.kinds[label]]
+            own = logits[task.rows, column]
+            found[label] = likely_prevalences(fit_map, own, task.truth, feed[:, column], rounds=rounds, seed=plan.seed)
+    return found
 
 
 def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, name: str, version: str) -> PolicyFile:

@@ -1,0 +1,78 @@
+"""Precision, recall and F1 at the prevalence of a feed, with intervals that allow for what few posts leave open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.decision.calibration import Floats
+from crossguard.evaluation.bootstrap import Table
+from crossguard.evaluation.calibration.maps import Fit, estimate_prevalence
+from crossguard.evaluation.estimates import Estimate, number
+from crossguard.evaluation.metrics import Rounds, confusion, ratio
+from crossguard.evaluation.sample import LabelTask
+
+REFITS: Final = 100
+"""So many times a prevalence is estimated anew: each time costs a fit, and its spread needs fewer than an interval."""
+
+
+def at_prevalence(
+    task: LabelTask, target: float | None, rounds: int = 0, seed: int = 0, *, likely: Floats | None = None
+) -> dict[str, Estimate]:
+    """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
+
+    Recall and false-positive rate do not change with the prevalence (the task's own when None); precision and F1 follow
+    from them. For intervals, `rounds` of each are drawn from what the posts leave possible (H. Jeffreys' prior): in no
+    resample of the posts is a harmless one flagged if none of them is. `likely` are the prevalences that an estimated
+    `target` may as well be.
+    """
+    hits, yes, alarms, no = confusion(task, np.ones((1, len(task)), dtype=np.int32))
+    share = ratio(yes, yes + no) if target is None else np.array([target])
+    points = _metrics(share, ratio(hits, yes), ratio(alarms, no))
+    random = np.random.default_rng(seed)
+    shares = share if likely is None else random.choice(likely, rounds)
+    if target is None:
+        shares = random.beta(yes + 0.5, no + 0.5, rounds)
+    recall = random.beta(hits + 0.5, yes - hits + 0.5, rounds)
+    drawn = _metrics(shares, recall, random.beta(alarms + 0.5, no - alarms + 0.5, rounds))
+    why = {"precision": "nothing was flagged", "recall": "no positive post", "f1": "no positive post"}
+    return {key: _around(number(float(value[0]), why[key]), drawn[key]) for key, value in points.items()}
+
+
+def likely_prevalences(
+    fit: Fit, logits: Floats, truth: NDArray[np.bool_], feed: Floats, *, rounds: int = REFITS, seed: int = 0
+) -> Floats:
+    """Returns estimates of the prevalence in a feed, (rounds,), by maps fitted to resamples, on resamples of the feed.
+
+    Args:
+        fit: Fits the map from logits to probabilities.
+        logits: (n,), of the annotated posts.
+        truth: (n,), whether they carry the label; as many do in each resample.
+        feed: (m,), logits of unlabelled posts.
+        rounds: How many estimates.
+        seed: Of the resamples.
+    """
+    random = np.random.default_rng(seed)
+    kinds = np.flatnonzero(truth), np.flatnonzero(~truth)
+    found = np.empty(rounds)
+    for place in range(rounds):
+        rows = np.concatenate([random.choice(kind, len(kind)) for kind in kinds])
+        scores = fit(logits[rows], truth[rows]).apply(random.choice(feed, len(feed)))
+        found[place] = estimate_prevalence(scores, float(truth.mean()))
+    return found
+
+
+def _metrics(share: Rounds, recall: Rounds, wrong: Rounds) -> Table:
+    found, flagged = share * recall, share * recall + (1 - share) * wrong
+    return {"precision": ratio(found, flagged), "recall": recall, "f1": ratio(2 * found, flagged + share)}
+
+
+def _around(estimate: Estimate, rounds: Rounds) -> Estimate:
+    """Adds the interval, with the number in it: a precision of 1 is beyond all that is drawn."""
+    found = estimate.with_rounds(rounds)
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    return replace(found, low=min(found.low, found.value), high=max(found.high, found.value))
