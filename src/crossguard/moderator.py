@@ -17,7 +17,8 @@ import numpy as np
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.masking import visible
-from crossguard.decision.policy import Policy, PolicyFile, choose, is_policy_file, read_policy_file
+from crossguard.decision.policy import Policy, choose
+from crossguard.decision.policy_file import PolicyFile, is_policy_file, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet

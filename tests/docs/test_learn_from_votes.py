@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from tests.support.workspace import make_workspace
 
-from crossguard.decision.policy import read_policy_file
+from crossguard.decision.policy_file import read_policy_file
 from crossguard.labels import HATE
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "learn-from-votes.md").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from crossguard.decision.policy import Bands, Calibrated, PolicyFile
+from crossguard.decision.policy import Bands, Calibrated
+from crossguard.decision.policy_file import PolicyFile
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "policy.md"
 

@@ -21,7 +21,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.cli.telling import tell
-from crossguard.decision.policy import PolicyFile
+from crossguard.decision.policy_file import PolicyFile
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.labels import LabelSet
 from crossguard.saving import check_folder_takes, refuse_existing
@@ -137,7 +137,7 @@ def command(
 
 
 def _tenants_left(policy: str) -> list[str]:
-    from crossguard.decision.policy import is_policy_file, read_policy_file
+    from crossguard.decision.policy_file import is_policy_file, read_policy_file
 
     if not is_policy_file(policy) or not (tenants := read_policy_file(Path(policy)).tenants):
         return []

@@ -87,7 +87,7 @@ def renamed(path: Path, suffix: str) -> Path:
 
 def policy_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Returns the path of a policy file that will be written; under another name, `--policy` would not read it."""
-    from crossguard.decision.policy import is_policy_file
+    from crossguard.decision.policy_file import is_policy_file
 
     if value is not None and not is_policy_file(str(value)):
         told = f"A policy file ends in .yaml or .yml; --policy takes '{value}' for a policy of the model."

@@ -17,7 +17,7 @@ from crossguard.cli.telling import tell
 from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.tables import read_whole
-from crossguard.decision.policy import PolicyFile, is_policy_file
+from crossguard.decision.policy_file import PolicyFile, is_policy_file
 from crossguard.errors import InputError, needs_extra, number_of
 from crossguard.preparation import OTHER_LANGUAGE
 from crossguard.records import Decision, Post

@@ -15,16 +15,8 @@ from sklearn.model_selection import StratifiedKFold
 from sqlalchemy import Connection
 
 from crossguard.bundle import read_bundle
-from crossguard.decision.policy import (
-    BandsOverride,
-    Kind,
-    LabelOverride,
-    LabelPolicy,
-    Policy,
-    PolicyFile,
-    is_policy_file,
-    read_policy_file,
-)
+from crossguard.decision.policy import BandsOverride, Kind, LabelPolicy, Policy
+from crossguard.decision.policy_file import LabelOverride, PolicyFile, is_policy_file, read_policy_file
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.bootstrap import bootstrap
 from crossguard.evaluation.calibration.criteria import Criterion

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from crossguard.cli import run
-from crossguard.decision.policy import read_policy_file
+from crossguard.decision.policy_file import read_policy_file
 
 
 def test_the_command_writes_a_file_that_evaluate_takes(

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
+from crossguard.decision.policy import Policy
+from crossguard.decision.policy_file import LabelOverride, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated, read_annotated
 from crossguard.evaluation.calibration.fitting import Plan

@@ -13,7 +13,8 @@ import yaml
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import Floats
-from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
+from crossguard.decision.policy import Policy
+from crossguard.decision.policy_file import LabelOverride, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.feed import REFITS, at_prevalence, likely_prevalences
