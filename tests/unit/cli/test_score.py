@@ -234,7 +234,7 @@ class TestTables:
     def test_folder(self, score: Score, posts: Path) -> None:
         result = score(posts.parent)
         assert [record["id"] for record in result.records] == ["a.png"]
-        assert "1 files were left out" in result.err
+        assert "1 file was left out" in result.err
 
     def test_stdin(self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(posts.parent)
