@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from crossguard.data.masking import excerpt, mask, visible
+from crossguard.data.masking import STEERING, excerpt, mask, visible
 from crossguard.records import Action, Decision, Post
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ BANDS = ("review\nfrom", "flag\nfrom", "block\nfrom")
 
 # Columns of a table in a pipe, where nothing wraps.
 WIDE = 1000
-# What steers a terminal or turns the direction of writing, none of which has a width.
-_STEERING = dict.fromkeys((
-    *range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F),
-    *range(0x2066, 0x206A),
-))  # fmt: skip
 _ROWS = 20
 _ID_WIDTH = 14
 _ACTION_WIDTH = 7
@@ -117,7 +112,7 @@ def terminal(width: int | None = None) -> Console:
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
             """Renders what is printed; all words of models and tables come this way, whoever made the table."""
             for segment in super().render(renderable, options):
-                yield segment if segment.control else segment._replace(text=segment.text.translate(_STEERING))
+                yield segment if segment.control else segment._replace(text=segment.text.translate(STEERING))
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError

@@ -6,6 +6,11 @@ import re
 import unicodedata
 from itertools import groupby
 
+_CONTROLS = (*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+STEERING = dict.fromkeys((*_CONTROLS, *_DIRECTIONS))
+"""What steers a terminal within a line or turns the direction of writing, none of which has a width; to `translate`."""
+_SHOWN = STEERING | dict.fromkeys(_CONTROLS, " ") | {0x09: "\t"}
 MASK = "*"
 WIDTH = 60
 _SHORT = 2
@@ -75,13 +80,8 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """Returns a message as `visible` returns a line; lines, their indentation, and what is harmless stay."""
-    return "\n".join(line if line.isprintable() else _visible_line(line) for line in text.split("\n"))
-
-
-def _visible_line(line: str) -> str:
-    known = line.encode(errors="replace").decode()  # half characters, as in names of files, are question marks
-    return " " * (len(line) - len(line.lstrip(" "))) + visible(known)
+    """Returns a message whose lines steer no terminal; names in it stay as they are, so that they can be copied."""
+    return text.encode(errors="replace").decode().translate(_SHOWN)  # halves of characters are question marks
 
 
 def _masked_lines(lines: list[str], *, lone: bool) -> list[str]:

@@ -10,7 +10,7 @@ def test_a_message_steers_no_terminal_and_keeps_its_lines(capsys: pytest.Capture
     assert capsys.readouterr() == ("", "\nnote: column ' [2Jab'\n  - next\n")
 
 
-@pytest.mark.parametrize(("terminal", "shown"), [(True, "a b 2J\n"), (False, "a\t b\x9b2J\n")])
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "a\t b 2J\n"), (False, "a\t b\x9b2J\n")])
 def test_a_text_is_changed_for_a_terminal_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, terminal: bool, shown: str
 ) -> None:

@@ -44,6 +44,8 @@ def test_lines_of_a_message_keep_their_form_but_for_what_steers_a_terminal() -> 
     message = "2 problems\n  - a:   [\n        ^"
     assert visible_lines(message) == message
     assert visible_lines("a\n  - x\x1b[2J\r\u202ey \udce9.csv\n") == "a\n  - x [2J y ?.csv\n"
+    name = "macro\t0.12 \u0646\u0627\u0645\u0647\u200c\u0647\u0627 5\u202fPM \U0001f468\u200d\U0001f469.csv"
+    assert visible_lines(f"{name}\x9b\u2066") == f"{name} "
 
 
 def test_excerpt_is_cut_to_its_width() -> None:
