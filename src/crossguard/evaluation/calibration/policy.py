@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import Floats
-from crossguard.decision.policy import Policy
+from crossguard.decision.policy import Kind, Policy
 from crossguard.decision.policy_file import LabelOverride, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
@@ -173,9 +173,11 @@ def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]
     kept = [label for label in moderator.labels.names if label not in fitted]
     if kept:
         notes.append(f"Too few different posts of either kind for {', '.join(kept)}: the rule of '{base.name}' stays.")
-    blocking = ", ".join(name for name in kept if base.labels[name].block is not None)
+    rules = [base.rules(kind) for kind in get_args(Kind)]
+    blocking = [name for name in kept if any(rule[name].block is not None for rule in rules)]
+    blocking += [name for name, bands in base.attributes.items() if bands.block is not None]
     if plan.block_rate is not None and blocking:
-        notes.append(f"--block-rate leaves out what the rule of '{base.name}' blocks for {blocking}.")
+        notes.append(f"--block-rate leaves out what '{base.name}' blocks for {', '.join(blocking)}.")
     asked = [label for label in moderator.labels.names if label in {*plan.criteria, *plan.prevalence}]
     if lost := ", ".join(label for label in asked if label not in fitted):
         notes.append(f"What was asked for {lost} (criterion, prevalence) is not in the policy.")

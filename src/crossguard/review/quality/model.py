@@ -27,6 +27,8 @@ LEAST_PER_GROUP: Final = 5
 LEAST_PART: Final = 0.01
 """Of the flagged or of the allowed posts: a stratum without a decision may be as small, such as one erased post."""
 _LEAST: Final = 1e-9
+# A post that stands for no other, but for what rounding adds.
+_ITSELF: Final = 1.001
 """Of a prior, which must not be zero."""
 
 
@@ -148,15 +150,16 @@ def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
 def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) -> list[tuple[str, Estimate]]:
     """Returns, per identity group that texts name, the part of the harmless posts that was flagged, worst first.
 
-    A post counts for those of its stratum that nobody decided. Where nobody decided any of the allowed posts that name
-    a group, its rate would be 1 whatever the model does, so there is none.
+    A post counts for those of its stratum that nobody decided. Where only a part of the allowed posts was decided, and
+    of those that name a group no harmless one, its rate would be 1 whatever the model does, so there is none.
     """
     kept = [place for place, item in enumerate(found) if item.text]
     items = [found[place] for place in kept]
     weights = weights_of(found, strata)[kept]
     harmless = np.array([item.harmless for item in items], dtype=bool)
     flagged = np.array([any(flag for _, _, flag in item.scores.values()) for item in items], dtype=bool)
-    unseen = _scored_undecided(strata, {item.stratum for item in items})
+    unseen = _scored_undecided(strata, {item.stratum for item in found})
+    sampled = bool((weights[~flagged] > _ITSELF).any())
     result = []
     for group, named in members([item.text for item in items]).items():
         rows = named & harmless
@@ -164,13 +167,20 @@ def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) ->
         if count < LEAST_PER_GROUP:
             continue
         if unseen:
-            rate = nothing_in(unseen)
-        elif flagged[rows].all():
-            rate = Estimate.undefined("no allowed post that names it was decided")
+            rate = _none_of(unseen, strata)
+        elif sampled and flagged[rows].all():
+            rate = Estimate.undefined("no harmless allowed post that names it was decided")
         else:
             rate = flagged_part(tables(items, weights, flagged, rows), count)
         result.append((group, replace(rate, count=count)))
     return sorted(result, key=lambda entry: -1.0 if entry[1].value is None else entry[1].value, reverse=True)
+
+
+def _none_of(unseen: Sequence[str], strata: Sequence[Stratum]) -> Estimate:
+    """Returns what is known while none of the items at hand, the newest ones, is in these strata."""
+    if any(stratum.samples for stratum in strata if stratum.name in unseen):
+        return Estimate.undefined(f"none of the newest decisions is in {', '.join(unseen)}")
+    return nothing_in(unseen)
 
 
 def _scored_undecided(strata: Sequence[Stratum], decided: Container[str]) -> list[str]:

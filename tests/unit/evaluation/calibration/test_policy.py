@@ -165,9 +165,12 @@ def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated: Annotate
 def test_a_label_that_blocks_outside_of_the_guarantee_is_told(tiny: Moderator, annotated: Annotated) -> None:
     labels = {name: rule.model_copy(update={"block": 0.99}) for name, rule in tiny.policy.labels.items()}
     base = tiny.with_policy(tiny.policy.model_copy(update={"labels": labels}))
-    told = "--block-rate leaves out what the rule of 'default' blocks for otherhate."
+    told = "--block-rate leaves out what 'default' blocks for otherhate."
     assert told in calibrate(base, annotated, replace(PLAN, block_rate=0.5), name="mine", rounds=0).notes
     assert told not in calibrate(base, annotated, PLAN, name="mine", rounds=0).notes
+    inputs = {"image": {"otherhate": {"block": 0.99}}}
+    base = tiny.with_policy(tiny.policy.model_copy(update={"inputs": inputs}))
+    assert told in calibrate(base, annotated, replace(PLAN, block_rate=0.5), name="mine", rounds=0).notes
 
 
 def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated: Annotated) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,18 +58,43 @@ def test_no_rate_of_a_group_rests_on_flagged_posts_alone() -> None:
     review = Stratum("review", posts=10, samples=(Sample(1.0, 10, 0),))
     far = Stratum("allow-far", posts=3000, samples=(Sample(0.01, 30, 0),))
     ((_, rate),) = model.false_positive_rates(naming(10, 0, 30, 0.01), [review, far])
-    assert (rate.value, rate.reason, rate.count) == (None, "no allowed post that names it was decided", 10)
+    assert (rate.value, rate.reason, rate.count) == (None, "no harmless allowed post that names it was decided", 10)
     ((_, rate),) = model.false_positive_rates(naming(10, 0, 0), [review, Stratum("allow-far", posts=3000)])
     assert (rate.value, rate.reason) == (None, "nothing is decided in allow-far")
     ((_, rate),) = model.false_positive_rates(naming(0, 6, 24), [Stratum("review", posts=9), far])
     assert rate.reason == "nothing is decided in review"
+    ((_, rate),) = model.false_positive_rates(naming(10, 0, 0), [review, far])
+    assert rate.reason == "none of the newest decisions is in allow-far"
     undecided = Stratum("failed", posts=500), Stratum("allow-near", posts=20)
     ((_, rate),) = model.false_positive_rates(naming(10, 1, 29, 0.01), [review, far, *undecided])
     assert rate.value == pytest.approx(10 / 110), "what nobody can decide withdraws no rate"
 
 
+def test_a_group_of_which_all_harmless_posts_are_flagged_is_the_worst_once_every_post_is_decided() -> None:
+    muslim = [decided({"racist": 0.0}) for _ in range(10)]
+    strata = [
+        Stratum("review", posts=20, samples=(Sample(1.0, 20, 0),)),
+        Stratum("allow-far", posts=60, samples=(Sample(1.0, 60, 0),)),
+    ]
+    (first, all_), (second, some) = model.false_positive_rates([*muslim, *naming(10, 30, 30)], strata)
+    assert (first, all_.value, second, some.value) == ("Muslim", 1.0, "women", 0.25)
+    assert all_.low is not None
+    assert all_.low < 1
+
+
+def test_images_say_that_a_stratum_is_decided() -> None:
+    image = replace(decided({"racist": 0.0}, flagged=False), text="", stratum="allow-near")
+    strata = [
+        Stratum("review", posts=10, samples=(Sample(1.0, 10, 0),)),
+        Stratum("allow-far", posts=60, samples=(Sample(1.0, 60, 0),)),
+        Stratum("allow-near", posts=20, samples=(Sample(1.0, 1, 0),)),
+    ]
+    ((_, rate),) = model.false_positive_rates([*naming(10, 30, 30), image], strata)
+    assert rate.value == 0.25
+
+
 def test_groups_whose_rate_is_unknown_come_last() -> None:
-    found = [*naming(6, 0, 20), *(decided({"racist": 0.0}, flagged=False) for _ in range(6))]
+    found = [*naming(6, 0, 20, 0.1), *(decided({"racist": 0.0}, flagged=False) for _ in range(6))]
     (muslim, rate), (women, unknown) = model.false_positive_rates(found, [])
     assert (muslim, rate.value, women, unknown.value) == ("Muslim", 0.0, "women", None)
 
