@@ -97,10 +97,7 @@ def bootstrap_counts(
     drawn = count * np.random.default_rng(0).dirichlet(counts + prior, size=ROUNDS)
     with np.errstate(invalid="ignore", divide="ignore"):
         value, *rounds = statistic(np.vstack([counts, drawn]))
-    found = _estimate(float(value), np.array(rounds), count)
-    if found.value is None or found.low is None or found.high is None:
-        return found
-    return replace(found, low=min(found.low, found.value), high=max(found.high, found.value))
+    return _estimate(float(value), np.array(rounds), count).around_value()
 
 
 def _estimate(value: float, rounds: Rounds, count: int) -> Estimate:

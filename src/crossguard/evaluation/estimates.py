@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 # A percentile interval from fewer defined rounds than this would describe the lucky resamples only.
 LEAST_DEFINED_SHARE: Final = 0.95
 _Z: Final = NormalDist().inv_cdf(0.975)
+JEFFREYS: Final = 0.5
+"""What H. Jeffreys' prior adds to the number of each answer, so that one that has not come yet is possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ class Estimate:
             return self
         low, high = np.percentile(defined, [2.5, 97.5])
         return replace(self, low=float(low), high=float(high))
+
+    def around_value(self) -> Estimate:
+        """Widens the interval to the number: one such as a share of 1 may lie beyond all that is drawn."""
+        if self.value is None or self.low is None or self.high is None:
+            return self
+        return replace(self, low=min(self.low, self.value), high=max(self.high, self.value))
 
     def with_biased_rounds(self, rounds: NDArray[np.float64]) -> Estimate:
         """Adds the interval of a metric in [0, 1] whose resamples lie above it on average, such as a binned ECE.

@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sqlalchemy import Connection
 
 from crossguard.bundle import read_bundle
+from crossguard.decision.calibration import Floats
 from crossguard.decision.policy import BandsOverride, Kind, LabelPolicy, Policy
 from crossguard.decision.policy_file import LabelOverride, PolicyFile, is_policy_file, read_policy_file
 from crossguard.errors import ConfigError, InputError
@@ -26,7 +27,7 @@ from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
 from crossguard.review.quality.model import nothing_in, undecided
 from crossguard.review.quality.reading import Decided, Stratum, decided, strata
-from crossguard.review.quality.weighing import Flags, Floats, flagged_part, found_part, tables, weights_of
+from crossguard.review.quality.weighing import Flags, flagged_part, found_part, tables, weights_of
 from crossguard.review.resolution import MAJORITY
 
 LEAST: Final = 10

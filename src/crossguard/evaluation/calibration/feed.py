@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from crossguard.decision.calibration import Floats
 from crossguard.evaluation.bootstrap import Table
 from crossguard.evaluation.calibration.maps import Fit, estimate_prevalence
-from crossguard.evaluation.estimates import Estimate, number
+from crossguard.evaluation.estimates import JEFFREYS, Estimate, number
 from crossguard.evaluation.metrics import Rounds, confusion, ratio
 from crossguard.evaluation.sample import LabelTask
 
@@ -35,11 +34,11 @@ def at_prevalence(
     random = np.random.default_rng(seed)
     shares = share if likely is None else random.choice(likely, rounds)
     if target is None:
-        shares = random.beta(yes + 0.5, no + 0.5, rounds)
-    recall = random.beta(hits + 0.5, yes - hits + 0.5, rounds)
-    drawn = _metrics(shares, recall, random.beta(alarms + 0.5, no - alarms + 0.5, rounds))
+        shares = random.beta(yes + JEFFREYS, no + JEFFREYS, rounds)
+    recall = random.beta(hits + JEFFREYS, yes - hits + JEFFREYS, rounds)
+    drawn = _metrics(shares, recall, random.beta(alarms + JEFFREYS, no - alarms + JEFFREYS, rounds))
     why = {"precision": "nothing was flagged", "recall": "no positive post", "f1": "no positive post"}
-    return {key: _around(number(float(value[0]), why[key]), drawn[key]) for key, value in points.items()}
+    return {key: number(float(at[0]), why[key]).with_rounds(drawn[key]).around_value() for key, at in points.items()}
 
 
 def likely_prevalences(
@@ -68,11 +67,3 @@ def likely_prevalences(
 def _metrics(share: Rounds, recall: Rounds, wrong: Rounds) -> Table:
     found, flagged = share * recall, share * recall + (1 - share) * wrong
     return {"precision": ratio(found, flagged), "recall": recall, "f1": ratio(2 * found, flagged + share)}
-
-
-def _around(estimate: Estimate, rounds: Rounds) -> Estimate:
-    """Adds the interval, with the number in it: a precision of 1 is beyond all that is drawn."""
-    found = estimate.with_rounds(rounds)
-    if found.value is None or found.low is None or found.high is None:
-        return found
-    return replace(found, low=min(found.low, found.value), high=max(found.high, found.value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Final
+from typing import Any, Final
 
 from PIL import Image
 from sqlalchemy import select
@@ -19,25 +19,24 @@ THUMBNAIL: Final = (160, 160)
 
 def image(visit: Visit) -> Response:
     """Serves one image to somebody who may see its item."""
-    kept = _kept(visit)
+    kept: bytes = _kept(visit, images.c.jpeg)
     jpeg = _thumbnail(kept) if "small" in visit.request.query_params else kept
     return Response(jpeg, media_type="image/jpeg", headers={"content-disposition": "inline"})
 
 
 def full(visit: Visit) -> Response:
     """Shows one image in full size; where a browser opens the file itself, it shrinks it to fit the window."""
-    _kept(visit)
-    return visit.render("image.html.j2", image=visit.number("image"))
+    return visit.render("image.html.j2", image=_kept(visit, images.c.id))
 
 
-def _kept(visit: Visit) -> bytes:
-    query = select(images.c.jpeg, items.c.queue).join(items, items.c.id == images.c.item)
+def _kept(visit: Visit, wanted: Any) -> Any:
+    """Returns one column of an image that is there and that this person may see."""
+    query = select(wanted, items.c.queue).join(items, items.c.id == images.c.item)
     with visit.console.database.read() as db:
-        row = db.execute(query.where(images.c.id == visit.number("image"))).first()
-    if row is None or row.jpeg is None or not visit.person.sees(row.queue):
+        row = db.execute(query.where(images.c.id == visit.number("image"), images.c.jpeg.is_not(None))).first()
+    if row is None or not visit.person.sees(row.queue):
         raise NotFoundError("There is no such image.")
-    jpeg: bytes = row.jpeg
-    return jpeg
+    return row[0]
 
 
 def _thumbnail(jpeg: bytes) -> bytes:

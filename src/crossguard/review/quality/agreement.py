@@ -16,18 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.evaluation.bootstrap import bootstrap_counts
-from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.estimates import JEFFREYS, Estimate
 from crossguard.evaluation.metrics import Rounds
 
 Answers = Mapping[int, Mapping[int, bool]]
 """Item -> person -> yes or no; answers of "unsure" are left out."""
 Pairs = Mapping[int, Sequence[tuple[bool, bool]]]
 """Item -> answers of two raters."""
-JEFFREYS: Final = 0.5
 _LEAST: Final = 1e-12
 """In the place of zero below a line."""
-
-
 _OF_TWO: Final = np.array([[2, 0], [1, 1], [0, 2]])
 """What two people can answer: numbers of no and yes."""
 

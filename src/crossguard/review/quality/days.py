@@ -10,14 +10,14 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from crossguard.evaluation.estimates import Estimate
-from crossguard.review.intake import AUDITED
+from crossguard.review.intake import AUDITED, FAILED, FLAGGED
 from crossguard.review.quality.model import LEAST_PART
+from crossguard.review.quality.reading import counts
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import DAY, feed, items, votes
-from crossguard.review.store.votes import VOTE
 
 DAYS: Final = 14
-_FLAGGED: Final = ("review", "block")
+_FLAGGED: Final = tuple(name for name in FLAGGED if name != FAILED)
 _SCORED: Final = (*_FLAGGED, *AUDITED)
 _NO_POSTS: Final = Estimate.undefined("no posts")
 
@@ -32,7 +32,7 @@ def per_day(db: Connection, now: float) -> dict[str, list[tuple[int, Any]]]:
     first = today - DAYS + 1
     came = (items.c.received_at >= first * DAY, items.c.kind != "gold", not_demo(db, items.c.source))
     day_came = func.floor(items.c.received_at / DAY)
-    went = (votes.c.kind == VOTE, votes.c.undone_at.is_(None), votes.c.decided_at >= first * DAY)
+    went = (counts(), votes.c.decided_at >= first * DAY)
     day_went = func.floor(votes.c.decided_at / DAY)
     posts = _posts(db, first)
     found: tuple[tuple[str, dict[int, Any], Any], ...] = (

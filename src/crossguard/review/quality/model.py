@@ -16,20 +16,20 @@ import numpy as np
 from crossguard.bundle import VAL_REPORT
 from crossguard.errors import CrossguardError
 from crossguard.evaluation.audit.identities import members
-from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.estimates import JEFFREYS, Estimate
 from crossguard.loading import find_bundle
 from crossguard.review.intake import FAILED
 from crossguard.review.quality.reading import Decided, Stratum
-from crossguard.review.quality.weighing import DRAWS, JEFFREYS, flagged_part, posts_per_item, ratio, tables, weights_of
+from crossguard.review.quality.weighing import DRAWS, flagged_part, posts_per_item, ratio, tables, weights_of
 from crossguard.review.resolution import MAJORITY
 
 LEAST_PER_GROUP: Final = 5
 LEAST_PART: Final = 0.01
 """Of the flagged or of the allowed posts: a stratum without a decision may be as small, such as one erased post."""
 _LEAST: Final = 1e-9
-# A post that stands for no other, but for what rounding adds.
-_ITSELF: Final = 1.001
 """Of a prior, which must not be zero."""
+_ITSELF: Final = 1.001
+"""Weight of a post that stands for no other, with what rounding adds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,12 +161,12 @@ def answers_by_label(db: Connection, labels: Sequence[str]) -> dict[str, dict[in
     The first two votes on an item count: there is a third only where those two disagree. Who had seen what the model
     says of a blind item tells nothing, nor does a golden item: any number of people see it with what the model says.
     """
-    several = select(votes.c.item).where(_counts()).group_by(votes.c.item).having(func.count() > 1).subquery()
+    several = select(votes.c.item).where(counts()).group_by(votes.c.item).having(func.count() > 1).subquery()
     columns = (votes.c.item, votes.c.person, votes.c.labels, _as_asked().label("as_asked"))
     query = select(*columns).join(items, items.c.id == votes.c.item)
     found: dict[str, dict[int, dict[int, bool]]] = {label: defaultdict(dict) for label in labels}
     voters: dict[int, set[int]] = defaultdict(set)
-    wanted = (_counts(), items.c.kind != "gold", votes.c.item.in_(select(several)))
+    wanted = (counts(), items.c.kind != "gold", votes.c.item.in_(select(several)))
     for item, person, given, as_asked in db.execute(query.where(*wanted).order_by(votes.c.id)):
         voters[item].add(person)
         if len(voters[item]) >= TIE_BREAK or not as_asked:
@@ -184,7 +184,7 @@ def golden_pairs(db: Connection) -> dict[str, dict[int, dict[int, list[tuple[boo
     found: dict[str, dict[int, dict[int, list[tuple[bool, bool]]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
-    wanted = (_counts(), _as_asked(), items.c.kind == "gold")
+    wanted = (counts(), _as_asked(), items.c.kind == "gold")
     for item, person, given, expected in db.execute(query.where(*wanted).order_by(votes.c.id)):
         for label, known in expected["labels"].items():
             if given.get(label) in {Answer.YES, Answer.NO}:
@@ -205,7 +205,7 @@ def workloads(db: Connection, now: float) -> Sequence[Any]:
 def seconds_of(db: Connection, person: int) -> float | None:
     """Returns the median time from claim to decision of a person's newest 200 pages."""
     took = func.max(votes.c.decided_at - votes.c.claimed_at)  # what was decided along with an item took no time
-    query = select(took).where(votes.c.person == person, _counts()).group_by(votes.c.submission)
+    query = select(took).where(votes.c.person == person, counts()).group_by(votes.c.submission)
     found = list(db.execute(query.order_by(func.max(votes.c.id).desc()).limit(200)).scalars())
     return median(found) if found else None
 
@@ -223,7 +223,8 @@ def _per(db: Connection, query: Any) -> dict[Any, int]:
     return {key: int(count) for key, count in db.execute(query)}
 
 
-def _counts() -> Any:
+def counts() -> ColumnElement[bool]:
+    """The condition that a vote is an answer that was not taken back."""
     return (votes.c.kind == VOTE) & votes.c.undone_at.is_(None)
 
 

@@ -13,13 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.evaluation.estimates import Estimate
+from crossguard.decision.calibration import Floats
+from crossguard.evaluation.estimates import JEFFREYS, Estimate
 from crossguard.review.quality.reading import Decided, Stratum
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 DRAWS: Final = 4000
-JEFFREYS: Final = 0.5
 
 
 def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
@@ -88,6 +87,4 @@ def ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int
     if bottom[0] == 0:
         return Estimate(None)
     ratios = tops / np.maximum(bottoms, 1e-12)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    value = float(top[0] / bottom[0])
-    return Estimate(value, min(float(low), value), max(float(high), value), count=count)
+    return Estimate(float(top[0] / bottom[0]), count=count).with_rounds(ratios).around_value()
