@@ -117,8 +117,9 @@ def _grid(rows: Sequence[Compared], keys: Sequence[str]) -> Grid:
                 text.stylize("bold", 0, len(estimate.short))
             difference = row.differences.get(key)
             if difference is not None and difference.value.value is not None:
-                chance = chance_of(difference).replace(" ", "")
-                text.append(f"\n{difference.value.value:+.3f} {chance}", style="cyan")
+                chance = chance_of(difference)
+                last = f"\n{chance}" if difference.p is None else f" {chance.replace(' ', '')}"
+                text.append(f"\n{difference.value.value:+.3f}{last}", style="cyan")
             cells.append(text)
         speed = Text("" if row.throughput is None else f"{row.throughput:,.0f}")
         grid.row(row.name, *cells, speed)

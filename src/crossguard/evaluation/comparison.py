@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,13 +19,21 @@ from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import ANY, Sample
 from crossguard.evaluation.titles import ANY_KEYS, KEYS, best, title
 
+LEAST_DEFINED: Final = 0.99
+"""Part of the rounds in which a difference must be defined to be tested: about five posts of each kind that it needs.
+
+k of them are all missing from a round with the chance exp(-k). With fewer, equal models often seem to differ: rounds
+only repeat which of them either model got right.
+"""
+UNTESTED: Final = "too few posts to test"
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One metric of one model minus that of the first model, on the same posts."""
 
     value: Estimate
-    p: float
+    p: float | None  # None where too few posts tell the models apart, and then there is no interval either
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,9 @@ def describe(difference: Difference) -> str:
 
 
 def chance_of(difference: Difference) -> str:
-    """Returns the p of a difference in words."""
+    """Returns the p of a difference in words, or that there is none."""
+    if difference.p is None:
+        return UNTESTED
     return "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"  # noqa: PLR2004 - what three decimals show
 
 
@@ -195,9 +205,12 @@ def _row(run: Run | Compared, first: Run | Compared, resampling: tuple[int, int]
 
 def _difference(value: float, deltas: Rounds) -> Difference:
     if np.isnan(value):
-        return Difference(Estimate.undefined("an estimate is undefined"), 1.0)
+        return Difference(Estimate.undefined("an estimate is undefined"), None)
+    estimate = Estimate(value).with_rounds(deltas, LEAST_DEFINED)
+    if estimate.low is None:
+        return Difference(estimate, None)
     defined = deltas[~np.isnan(deltas)]
     beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     # One is added so that no finite number of rounds claims impossibility (Davison and Hinkley 1997).
     p = min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
-    return Difference(Estimate(value).with_rounds(deltas), p)
+    return Difference(estimate, p)

@@ -46,6 +46,23 @@ def test_names_of_models_are_whole_at_80_columns(
     assert name[-10:] in shown
 
 
+def test_a_label_of_too_few_posts_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts = tmp_path / "posts.csv"
+    rows = [(row, row < 40, row == 40) for row in range(90)]
+    posts.write_text("id,text,a,b\n" + "".join(f"{row},post {row},{a:d},{b:d}\n" for row, a, b in rows))
+    for name, shift in (("one", 0.0), ("two", 0.03)):
+        scores = "".join(f"{row},{0.2 + a * 0.5 + shift},{0.3 + b * 0.3 + shift * (row % 5)}\n" for row, a, b in rows)
+        (tmp_path / f"{name}.csv").write_text(f"id,a,b\n{scores}")
+        options = ["--scores", str(tmp_path / f"{name}.csv"), "--rounds", "10", "--out", str(tmp_path / name)]
+        assert run(["evaluate", str(posts), *options]) == 0
+    capsys.readouterr()
+    keys = ["--metric", "roc_auc_macro", "--metric", "a/roc_auc", "--rounds", "200"]
+    assert run(["compare", str(tmp_path / "one"), str(tmp_path / "two"), *keys]) == 0
+    shown = capsys.readouterr().out
+    assert "too few posts to test" in shown
+    assert shown.count("p=") == 1
+
+
 def test_a_checkpoint_is_opened_as_by_other_commands(
     tiny_model: Path, annotated_posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

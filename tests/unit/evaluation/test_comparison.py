@@ -86,6 +86,25 @@ def test_two_models_of_the_same_skill_rarely_seem_different() -> None:
     assert sum(found["roc_auc_macro"].p < 0.05 for found in calls) <= 7
 
 
+@pytest.mark.parametrize(("posts", "tested"), [(1, False), (3, False), (4, False), (6, True)])
+def test_a_label_of_a_few_posts_tells_no_models_apart(posts: int, tested: bool) -> None:
+    truth = np.zeros((200, 2))
+    truth[:40, 0], truth[40 : 40 + posts, 1] = 1, 1
+    noise = np.random.default_rng(0).random((2, 200, 2))
+    better, worse = (Sample.build("ab", truth, 0.6 * scores + 0.4 * truth) for scores in noise)
+    found = paired_differences(better, worse, ["roc_auc_macro", "a/roc_auc", "b/recall"], rounds=300)
+    assert {key: difference.p is not None for key, difference in found.items()} == {
+        "roc_auc_macro": tested,
+        "a/roc_auc": True,
+        "b/recall": tested,
+    }
+    assert {key: difference.value.low is not None for key, difference in found.items()} == {
+        key: difference.p is not None for key, difference in found.items()
+    }
+    told = describe(found["b/recall"])
+    assert told.endswith(", too few posts to test") != tested
+
+
 def test_other_posts_or_annotations_are_not_compared() -> None:
     one = samples(0.3)
     with pytest.raises(InputError, match="other posts"):
@@ -203,4 +222,5 @@ def test_what_a_reader_must_know_of_a_run_is_beside_its_row() -> None:
 
 
 def test_an_undefined_difference_says_so() -> None:
-    assert describe(Difference(Estimate.undefined("no positive post"), 1.0)) == "difference undefined: no positive post"
+    undefined = Difference(Estimate.undefined("no positive post"), None)
+    assert describe(undefined) == "difference undefined: no positive post"
