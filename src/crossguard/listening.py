@@ -15,7 +15,7 @@ ACCEPTED_AT_ONCE: Final = 16
 """Connections that asyncio accepts in one turn of its loop, which it calls `backlog`. Each takes a file for some turns
 before it counts as a connection, for which one at rest is closed."""
 SPARE_FILES: Final = 1024
-"""Files beside the connections that count: those just accepted, pipes of worker processes, fetches, the model."""
+"""Files beside the connections that count: those just accepted or without a request, pipes of processes, the model."""
 MACOS_FILES: Final = 10_240  # the most that macOS grants where it says that it grants any number
 # What stands for every interface, and the address by which this machine reaches itself there.
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a link leads, not where to listen

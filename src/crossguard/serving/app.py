@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crossguard.serving import logs
 from crossguard.serving.call import Call, Exchange
 from crossguard.serving.docs_page import docs_page
-from crossguard.serving.endpoints import DEADLINE, Family, HttpEndpoint, error_response
+from crossguard.serving.endpoints import DEADLINE, PROBES, Family, HttpEndpoint, error_response
 from crossguard.serving.errors import (
     ClientDisconnected,
     DeadlineExceeded,
@@ -51,8 +51,6 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
 }
 RAW_HEADERS: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
-# Paths that are asked for every few seconds by machines: logged only when somebody debugs.
-QUIET: Final = frozenset({"/healthz", "/readyz", "/ping", "/metrics"})
 
 
 def create_app(service: Service) -> Starlette:
@@ -162,7 +160,7 @@ class RequestEnvelope:
         self._service.telemetry.answered(exchange.interface, status, seconds)
         logs.event(
             "request",
-            logging.DEBUG if exchange.route in QUIET else logging.INFO,
+            logging.DEBUG if exchange.route in PROBES else logging.INFO,
             request_id=exchange.request_id,
             method=scope["method"],
             route=exchange.route,

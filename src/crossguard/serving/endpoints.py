@@ -22,6 +22,7 @@ from crossguard.serving.errors import (
     ClientDisconnected,
     DeadlineExceeded,
     InternalError,
+    TooManyConnections,
     Unauthorized,
 )
 from crossguard.serving.json_bodies import as_json
@@ -29,6 +30,12 @@ from crossguard.serving.service import Service
 
 DEADLINE: Final = "crossguard.deadline"
 """Where the scope of a request that is part of another one says by when it must be answered."""
+
+CROWDED: Final = "crossguard.crowded"
+"""What is true in the scope of a request for which the service has no connection."""
+
+PROBES: Final = frozenset({"/healthz", "/readyz", "/ping", "/metrics"})
+"""Paths that machines ask for every few seconds: always answered, and logged only when somebody debugs."""
 
 OPERATIONS: Final = "operations"
 """The interface of what machines and operators ask, such as probes: counted apart from what is scored."""
@@ -74,12 +81,17 @@ class HttpEndpoint:
         try:
             call.deadline = _deadline(call)
             async with asyncio.timeout_at(call.deadline):
+                self._check_room(request)
                 call.admit(self.access, scores=bool(self.requests))
                 return await self.handle(call)
         except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
             return await error_response(self.family, _told(error, call), call)
         finally:
             call.body.release()
+
+    def _check_room(self, request: Request) -> None:
+        if CROWDED in request.scope and self.path not in PROBES:
+            raise TooManyConnections("All connections of the service are in use. Try again in 1 s.", retry_after=1)
 
 
 def _deadline(call: Call) -> float:

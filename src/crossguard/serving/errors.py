@@ -85,5 +85,9 @@ class InternalError(ApiError):
     """Our fault; details are in the log under the request id."""
 
 
+class TooManyConnections(ApiError, status=503, code="too_many_connections"):  # noqa: N818
+    """As many connections as the service has are in use."""
+
+
 class DeadlineExceeded(ApiError, status=504, code="deadline_exceeded"):  # noqa: N818
     """Not scored in time."""

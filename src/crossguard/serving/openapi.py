@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from crossguard.__about__ import __version__
 from crossguard.serving.call import Access
-from crossguard.serving.endpoints import HttpEndpoint
+from crossguard.serving.endpoints import PROBES, HttpEndpoint
 from crossguard.serving.json_bodies import JSON
 
 REF = "#/components/schemas/{model}"
@@ -31,6 +31,7 @@ BODY_ERRORS = {
     "500": "The service failed",
     "504": "Not scored in time",
 }
+NO_ROOM = {"503": "Too many connections; see Retry-After"}
 KEY_ERRORS = {name: BODY_ERRORS[name] for name in ("401", "429")}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -103,6 +104,7 @@ def _content(bodies: Mapping[str, type[BaseModel] | None], schemas: Mapping[Any,
 
 def _errors(endpoint: HttpEndpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     usual = BODY_ERRORS if endpoint.requests else {} if endpoint.access is Access.OPEN else KEY_ERRORS
+    no_room = {} if endpoint.path in PROBES else NO_ROOM
     content = {JSON: {"schema": schemas[endpoint.family.error_model]}}
-    told = sorted({**usual, **endpoint.errors}.items())
+    told = sorted({**usual, **no_room, **endpoint.errors}.items())
     return {status: {"description": line, "content": content} for status, line in told}

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from crossguard.serving.endpoints import CROWDED
 from crossguard.serving.gathering import GatheredTransport
 from crossguard.serving.settings import ServeSettings
 
@@ -43,14 +45,32 @@ class Receiving(Enum):
     IDLE = auto()
 
 
+def spare_connections(most: int) -> int:
+    """Returns how many connections without a place there may be beside `most` with one.
+
+    In them requests are on their way, probes are answered, and others are told that there is no room.
+    """
+    return max(16, min(512, most // 2))
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol with a deadline in every state.
 
     It also bounds headers, trailers and pipelined requests, ignores upgrades, answers half-closed clients, makes room
-    for new connections when resting ones fill the service, and lets requests on their way arrive when it stops.
+    for new requests when resting connections fill the service, and lets requests on their way arrive when it stops.
+
+    A connection takes one of the places that the service has when the headers of its first request are there, so that
+    nobody is kept out by connections on which nothing comes. Without a place, a request is marked as crowded.
+
+    Attributes:
+        settings: Those of the service.
+        most: Connections with a request stay below this number; None for no limit.
+        closed_for_others: Is told of each connection that is closed to make room.
     """
 
     settings: ClassVar[ServeSettings]
+    most: ClassVar[int | None]
+    closed_for_others: ClassVar[Callable[[], None]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,10 +82,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received = b""
         self._stopping = False
         self._resting_since = 0.0
+        self._has_place = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Gives the first request its time, and makes room for it."""
-        self._make_room()
+        """Gives the first request its time."""
+        self._bound_all()
         super().connection_made(GatheredTransport(transport, self.loop))  # type: ignore[arg-type]  # as uvicorn narrows it
         # The transport reports the moments between which bytes wait for the client.
         self.transport.set_write_buffer_limits(high=0)
@@ -119,6 +140,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("too long headers")
+        self._has_place = self._has_place or self._take_place()
+        if not self._has_place:
+            self.scope[CROWDED] = True  # type: ignore[typeddict-unknown-key]  # of the application, not of ASGI
         super().on_headers_complete()
         self._receiving = Receiving.BODY
         self._overhead = 0
@@ -126,8 +150,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._read_within(self.settings.request_timeout_s + self.settings.body_timeout_s)
         if len(self.pipeline) > MAX_PIPELINED:
             raise ValueError("too many pipelined requests")
-        if self._stopping and self.cycle is not None:
-            self.cycle.keep_alive = False
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and (self._stopping or not self._has_place):
+            cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no request, unless it was refused before."""
@@ -220,18 +245,37 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(TOO_LARGE)
         self.transport.close()
 
-    def _make_room(self) -> None:
-        """Closes the connection that has rested longest when a new one would be one too many.
+    def _take_place(self) -> bool:
+        """Returns whether a first request has a place; the connection that has rested longest is closed for it."""
+        if self.most is None or len(self.connections) < self.most:
+            return True
+        holders = [other for other in self._others() if other._has_place]  # noqa: SLF001 - of its own kind
+        if len(holders) + 1 < self.most:
+            return True
+        return self._close_longest([other for other in holders if other._rests])  # noqa: SLF001
 
-        Those that never sent a whole request go first, so that nobody can lock others out by doing nothing.
+    def _bound_all(self) -> None:
+        """Closes a connection when a new one would be one too many of all: of those without a place the oldest.
+
+        Those of which no request has come go before those that are being refused.
         """
-        if self.limit_concurrency is None or len(self.connections) + 1 < self.limit_concurrency:
+        if self.most is None or len(self.connections) + 1 < self.most + spare_connections(self.most):
             return
-        others = (other for other in self.connections if isinstance(other, GuardedProtocol) and other._rests)  # noqa: SLF001 - of its own kind
-        longest = min(others, key=lambda other: (other.cycle is not None, other._resting_since), default=None)  # noqa: SLF001
-        if longest is not None:
-            self.connections.discard(longest)
-            longest.transport.abort()
+        without_place = [other for other in self._others() if not other._has_place]  # noqa: SLF001
+        self._close_longest([other for other in without_place if other._rests] or without_place)  # noqa: SLF001
+
+    def _others(self) -> list[GuardedProtocol]:
+        return [other for other in self.connections if isinstance(other, GuardedProtocol) and other is not self]
+
+    def _close_longest(self, candidates: Sequence[GuardedProtocol]) -> bool:
+        """Closes the one that has rested longest; returns whether there is one."""
+        longest = min(candidates, key=lambda other: other._resting_since, default=None)  # noqa: SLF001
+        if longest is None:
+            return False
+        self.connections.discard(longest)
+        longest.transport.abort()
+        type(self).closed_for_others()
+        return True
 
     def _read_within(self, seconds: float) -> None:
         """Sets the deadline. A request has four; the timer is only set anew where it would come too late for one."""
@@ -260,6 +304,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._write_timer = None
 
 
-def guarded_protocol(settings: ServeSettings) -> type[GuardedProtocol]:
-    """Returns the protocol with the times of a service; uvicorn takes a class and makes its objects itself."""
-    return type("ConfiguredProtocol", (GuardedProtocol,), {"settings": settings})
+def guarded_protocol(
+    settings: ServeSettings, most: int | None = None, closed_for_others: Callable[[], None] = lambda: None
+) -> type[GuardedProtocol]:
+    """Returns the protocol of a service; uvicorn takes a class and makes its objects itself.
+
+    See `GuardedProtocol` for the arguments.
+    """
+    own = {"settings": settings, "most": most, "closed_for_others": staticmethod(closed_for_others)}
+    return type("ConfiguredProtocol", (GuardedProtocol,), own)

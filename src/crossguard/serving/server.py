@@ -85,7 +85,7 @@ async def _run(service: Service, listener: socket.socket, early: Sequence[int]) 
     settings = service.settings
     config = uvicorn.Config(
         create_app(service),
-        http=guarded_protocol(settings),
+        http=guarded_protocol(settings, _most_connections(settings), service.telemetry.closed.inc),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -94,7 +94,6 @@ async def _run(service: Service, listener: socket.socket, early: Sequence[int]) 
         proxy_headers=False,  # a header that any caller can send must not give them a rate of their own
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_s,
-        limit_concurrency=_most_connections(settings),
         backlog=ACCEPTED_AT_ONCE,
     )
     server = DrainingServer(config, service)

@@ -80,8 +80,8 @@ class ServeSettings(StrictModel):
     keep_alive_s: int = setting("How long an idle connection is kept.", 15, ge=1)
     send_timeout_s: float = setting("Longest time for a client to take an answer that has been written.", 20.0, gt=0)
     max_connections: int = setting(
-        "Open connections stay below this number: the one that has been idle longest is closed for a new "
-        "one, and if none is idle, the new one gets 503.",
+        "Connections with a request stay below this number: the one that has been idle longest is closed for another, "
+        "and if none is idle, a request gets 503.",
         1024,
         ge=2,
     )

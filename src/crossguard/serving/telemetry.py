@@ -52,6 +52,9 @@ class Telemetry(Observer):
         self.flags = Counter("crossguard_flagged_posts", "Posts flagged", ["policy", "label"], registry=add)
         self.scores = Histogram("crossguard_score", "Scores", ["policy", "label"], buckets=SCORES, registry=add)
         self.dropped = Counter("crossguard_abandoned_posts", "Posts dropped because nobody waited", registry=add)
+        self.closed = Counter(
+            "crossguard_closed_connections", "Connections closed to make room for others", registry=add
+        )
         self.rejected = Counter("crossguard_rejected_requests", "Requests refused", ["code"], registry=add)
         self.reloads = Counter("crossguard_reloads", "Reloads of model, policies and keys", ["outcome"], registry=add)
         self.model = Gauge(

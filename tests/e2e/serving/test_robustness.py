@@ -198,14 +198,21 @@ def test_pipelined_requests_are_answered_in_order(server: RunningServer) -> None
     assert found == sorted(found)
 
 
-def test_too_many_connections_are_refused_and_then_served_again(impatient: RunningServer) -> None:
-    with contextlib.ExitStack() as stack:
-        for _ in range(45):
-            stack.enter_context(socket.create_connection(("127.0.0.1", impatient.port), timeout=20))
-        answer = send(impatient, b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        assert answer.startswith((b"HTTP/1.1 503", b"HTTP/1.1 200"))
-    time.sleep(0.3)
-    assert_serves(impatient)
+def test_requests_beyond_the_connections_are_refused_and_probes_answered(tiny_bundle: Bundle) -> None:
+    with RunningServer(tiny_bundle.folder, drain_s=0, max_connections=8) as running, contextlib.ExitStack() as stack:
+        for _ in range(12):
+            busy = stack.enter_context(connect(running))
+            busy.sendall(HEAD + b"content-length: 100\r\n\r\n{")
+        score = HEAD + b"content-length: %d\r\n\r\n" % len(GOOD) + GOOD
+        for _ in range(30):
+            answer = send(running, score).lower()
+            assert answer.startswith(b"http/1.1 503")
+            assert b"too_many_connections" in answer
+            assert b"\r\nretry-after: 1\r\n" in answer
+            assert b"\r\nx-request-id: " in answer
+            assert send(running, HEALTH).startswith(b"HTTP/1.1 200")
+        stack.close()
+        assert_serves(running)
 
 
 def test_idle_connections_beyond_the_usual_number_of_files_keep_nobody_out(tiny_bundle: Bundle) -> None:

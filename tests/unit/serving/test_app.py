@@ -18,7 +18,7 @@ from crossguard.bundle import Bundle
 from crossguard.moderator import Moderator
 from crossguard.serving import logs
 from crossguard.serving.app import HEADERS, RequestEnvelope, create_app
-from crossguard.serving.endpoints import DEADLINE
+from crossguard.serving.endpoints import CROWDED, DEADLINE, PROBES
 from crossguard.serving.interfaces import ENDPOINTS
 from crossguard.serving.service import Service
 
@@ -209,6 +209,25 @@ def test_probes_are_no_traffic(service: Service) -> None:
     assert found("crossguard_request_seconds_count", {"interface": "operations"}) == len(probes)
     assert found("crossguard_request_seconds_count", {"interface": "crossguard"}) is None
     assert found("crossguard_request_seconds_count", {"interface": "sagemaker"}) is None
+
+
+def test_without_a_connection_to_spare_only_probes_are_answered(service: Service) -> None:
+    app = create_app(service)
+
+    async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, CROWDED: True}, receive, send)
+
+    client = TestClient(crowded)
+    for path in PROBES:
+        assert client.get(path).status_code == 200
+    answer = client.post("/v1/score", json={"text": "hello"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    error = answer.json()["error"]
+    assert (error["code"], error["request_id"]) == ("too_many_connections", answer.headers["x-request-id"])
+    theirs = client.post("/v1alpha1/comments:analyze", json={}).json()["error"]
+    assert (theirs["code"], theirs["status"]) == (503, "UNAVAILABLE")
+    found = service.telemetry.registry.get_sample_value
+    assert found("crossguard_rejected_requests_total", {"code": "too_many_connections"}) == 2
 
 
 NO_MORE: Mapping[str, float] = {}

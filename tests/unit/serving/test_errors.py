@@ -14,7 +14,7 @@ KINDS = ApiError.__subclasses__()
 
 def test_all_say_that_the_request_or_the_service_failed() -> None:
     failing = {kind.__name__ for kind in KINDS if not 400 <= kind.status < 500}
-    assert failing == {"InternalError", "DeadlineExceeded"}
+    assert failing == {"InternalError", "TooManyConnections", "DeadlineExceeded"}
     assert {InternalError.status, errors.DeadlineExceeded.status} == {500, 504}
 
 

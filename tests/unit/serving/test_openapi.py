@@ -47,11 +47,12 @@ def test_every_operation_has_a_name_of_its_own() -> None:
 
 def test_what_reads_a_body_may_refuse_it_and_what_is_open_asks_for_no_key() -> None:
     score = DOCUMENT["paths"]["/v1/score"]["post"]
-    assert set(score["responses"]) == {"200", *BODY_ERRORS}
+    assert set(score["responses"]) == {"200", "503", *BODY_ERRORS}
     assert score["security"] == [{}, {"bearer": []}, {"header": []}]
     health = DOCUMENT["paths"]["/healthz"]["get"]
     assert set(health["responses"]) == {"200", "503"}
     assert "security" not in health
+    assert set(DOCUMENT["paths"]["/ping"]["get"]["responses"]) == {"200"}, "probes are answered always"
     assert {"400", "401", "403", "429"} <= set(DOCUMENT["paths"]["/v1/admin/reload"]["post"]["responses"])
 
 

@@ -12,12 +12,14 @@ from starlette.types import Receive, Scope, Send
 from tests.support.loops import in_loop
 from uvicorn.server import ServerState
 
+from crossguard.serving.endpoints import CROWDED
 from crossguard.serving.protocol import (
     MAX_HEADER_BYTES,
     MAX_PIPELINED,
     GuardedProtocol,
     Receiving,
     guarded_protocol,
+    spare_connections,
 )
 from crossguard.serving.settings import ServeSettings
 
@@ -65,12 +67,16 @@ class Connection:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.scopes: list[Scope] = []
-        config = uvicorn.Config(self._app, interface="asgi3", log_config=None, limit_concurrency=most)
+        self.closed_for_others: list[GuardedProtocol] = []
+        config = uvicorn.Config(self._app, interface="asgi3", log_config=None)
         times = dict.fromkeys(TIMES, 3600.0) | short
-        kind = guarded_protocol(ServeSettings.model_construct(**times))
+        kind = guarded_protocol(ServeSettings.model_construct(**times), most, self._closed)
         self.protocol: GuardedProtocol = kind(config=config, server_state=state or ServerState(), app_state={})
         self.transport = Transport()
         self.protocol.connection_made(self.transport)
+
+    def _closed(self) -> None:
+        self.closed_for_others.append(self.protocol)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scopes.append(scope)
@@ -231,30 +237,83 @@ async def test_who_closes_its_side_is_answered_if_all_of_its_request_came() -> N
 
 
 @in_loop
-async def test_room_is_made_by_who_rested_longest_and_first_by_who_never_asked() -> None:
+async def test_room_for_a_request_is_made_by_who_rested_longest() -> None:
     state, clock = ServerState(), itertools.count()
-    asked, silent, later = (Connection(state=state, most=4) for _ in range(3))
-    for connection in (asked, later):
+    first, second, busy = (Connection(state=state, most=4) for _ in range(3))
+    for connection in (second, first):
         connection.send(GET)
         await connection.answers(1)
-    for connection in (asked, silent, later):
+    busy.may_answer.clear()
+    busy.send(GET)
+    for connection in (busy, first, second):
         connection.protocol._resting_since = float(next(clock))
-    for expected in (silent, asked):
-        new = Connection(state=state, most=4)
-        assert expected.transport.is_closing()
-        new.send(GET)
-        await new.answers(1)
-    assert not later.transport.is_closing()
+    new = Connection(state=state, most=4)
+    assert not first.transport.is_closing(), "only a request needs room"
+    new.send(GET)
+    await new.answers(1)
+    assert [one.transport.is_closing() for one in (first, second, busy, new)] == [True, False, False, False]
+    assert CROWDED not in new.scopes[0]
+    assert new.closed_for_others == [new.protocol]
 
 
 @in_loop
-async def test_who_waits_for_an_answer_is_not_closed_for_a_new_one() -> None:
+async def test_a_request_without_room_is_marked_and_its_connection_ends() -> None:
     state = ServerState()
     busy = Connection(state=state, most=2)
     busy.may_answer.clear()
     busy.send(GET)
-    Connection(state=state, most=2)
+    refused = Connection(state=state, most=2)
+    refused.send(GET)
+    assert b"connection: close" in (await refused.closed()).lower()
+    assert refused.scopes[0][CROWDED] is True
     assert not busy.transport.is_closing()
+    assert CROWDED not in busy.scopes[0]
+
+
+@in_loop
+async def test_a_request_on_its_way_arrives_though_others_come() -> None:
+    state = ServerState()
+    on_its_way = Connection(state=state, most=4)
+    others = [Connection(state=state, most=4) for _ in range(spare_connections(4))]
+    on_its_way.send(GET)
+    await on_its_way.answers(1)
+    assert not any(other.transport.is_closing() for other in others)
+
+
+@in_loop
+async def test_connections_without_a_request_are_bounded_and_keep_no_request_out() -> None:
+    state = ServerState()
+    asked = Connection(state=state, most=4)
+    asked.send(GET)
+    await asked.answers(1)
+    silent = [Connection(state=state, most=4) for _ in range(100)]
+    kept = 4 + spare_connections(4) - 2  # one is the one that asked, and all stay below the sum
+    assert [one.transport.is_closing() for one in silent] == [True] * (100 - kept) + [False] * kept
+    assert not asked.transport.is_closing()
+    silent[-1].send(GET)
+    await silent[-1].answers(1)
+    assert CROWDED not in silent[-1].scopes[0]
+
+
+@in_loop
+async def test_who_is_refused_goes_last_of_those_without_a_place() -> None:
+    state = ServerState()
+    busy = Connection(state=state, most=2)
+    busy.may_answer.clear()
+    busy.send(GET)
+    refused = [Connection(state=state, most=2) for _ in range(spare_connections(2) - 1)]
+    for one in refused:
+        one.may_answer.clear()
+        one.send(GET)
+    silent, last = Connection(state=state, most=2), Connection(state=state, most=2)
+    assert silent.transport.is_closing()
+    last.send(GET)
+    Connection(state=state, most=2)
+    assert [one.transport.is_closing() for one in refused] == [True] + [False] * (len(refused) - 1)
+    assert not busy.transport.is_closing()
+    for one in (busy, last, *refused[1:]):
+        one.may_answer.set()
+        await one.answers(1)
 
 
 @in_loop
