@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,51 +24,69 @@ from crossguard.records import Decision, Post
 from crossguard.registry import RESOURCES
 from crossguard.saving import save_text
 
-IMAGE: Final = "thumbnail"
+IMAGES: Final = "thumbnails"
 NO_IMAGE: Final = "thumbnail_error"
+# A browser reads no text of more than 512 MB, and the script of the page each of these blocks on its own.
+_ROWS_PER_BLOCK: Final = 500
+_QUOTED: Final = re.compile("'.*'", re.DOTALL)
 
 
 def with_post(
     decision: Decision, post: Post, image_root: Path | None = None, image_limits: ImageLimits | None = None
 ) -> Decision:
-    """Returns a decision that carries what a page shows of its post: both texts and a small copy of the first image.
+    """Returns a decision that carries what a page shows of its post: both texts and small copies of its images.
 
     Images are found and bounded as they were where the post was scored; relative paths start from the working folder,
     and the bounds are the usual ones, when None.
     """
-    shown: dict[str, Any] = {"text": post.text, "image_text": post.image_text}
+    shown: dict[str, Any] = {"text": post.text, "image_text": post.image_text, IMAGES: []}
     if post.images:
         from crossguard.data.images import thumbnail
 
-        try:
-            shown[IMAGE] = thumbnail(post.images[0], image_root, image_limits or ImageLimits())
-        except ImageError as error:
-            shown[NO_IMAGE] = str(error)
-    return replace(decision, input={**decision.input, **{key: text for key, text in shown.items() if text}})
+        for image in post.images:
+            try:
+                shown[IMAGES].append(thumbnail(image, image_root, image_limits or ImageLimits()))
+            except ImageError as error:  # its message names the file
+                shown[NO_IMAGE] = "" if decision.error else f"An image cannot be shown ({error.code})."
+    return replace(decision, input={**decision.input, **{key: value for key, value in shown.items() if value}})
 
 
 def page(decisions: Iterable[Decision], title: str) -> str:
     """Returns a complete HTML document; posts are shown as far as `with_post` or `--keep` put them beside decisions."""
     actions: Counter[str] = Counter()
     versions: Counter[str] = Counter()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    images: list[str] = []
     for decision in decisions:
-        rows.append(_row(decision))
-        actions[rows[-1]["action"]] += 1
+        row = _row(decision)
+        shown = decision.input.get(IMAGES)
+        if shown and isinstance(shown, list):  # and no column of this name that the results kept
+            row["images"] = len(images)
+            images.append(_block(shown, f'id="images-{len(images)}"'))
+        rows.append(row)
+        actions[row["action"]] += 1
         model, policy = f"{decision.model} {decision.model_version}", f"{decision.policy} {decision.policy_version}"
         versions[f"Model {model}, policy {policy}."] += 1
     script = _part("page.js")
     counts = ", ".join(f"{count:,} {action}" for action, count in actions.most_common())
+    starts = range(0, len(rows), _ROWS_PER_BLOCK)
     return Template(_part("page.html")).substitute(
         title=escape(title),
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style=_part("page.css"),
         summary=f"{number_of(len(rows), 'post')}: {counts or 'none'}.",
         versions=escape(" ".join(versions)),
-        # "</script>" in a post must not end the element.
-        data=json.dumps({"rows": rows}, ensure_ascii=False).replace("<", "\\u003c"),
+        rows="\n".join(_block(rows[start : start + _ROWS_PER_BLOCK], 'class="rows"') for start in starts),
+        images="\n".join(images),
         script=script,
     )
+
+
+def _block(value: Any, attribute: str) -> str:
+    """Returns data for the script of the page, which reads it when it is shown."""
+    # "</script>" in a post must not end the element.
+    data = json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+    return f'<script type="application/json" {attribute}>{data}</script>'
 
 
 def write_page(decisions: Iterable[Decision], path: Path, title: str = "") -> None:
@@ -83,18 +102,19 @@ def _row(decision: Decision) -> dict[str, Any]:
         "id": decision.id,
         "action": str(decision.action or decision.status),
         "labels": {
-            name: [round(label.score, 4), round(label.threshold, 4), label.action.value]
+            name: [round(label.score, 4), round(label.threshold, 4), label.action.value, label.flagged]
             for name, label in decision.labels.items()
         },
         "asked_by": {name: round(score, 4) for name, score in decision.asking_attributes.items()},
         "text": text,
         "words": words,
-        "image": given.get(IMAGE),
         "no_image": given.get(NO_IMAGE),
         "error": decision.error and decision.error.message,
     }
     if decision.is_doubtful:
         row |= {"masked": mask(text), "masked_words": mask(words)}
+    if decision.error:  # which quotes the name of a file, as its author chose it
+        row["masked_error"] = _QUOTED.sub(lambda name: mask(name[0]), decision.error.message)
     return {key: value for key, value in row.items() if value or key == "labels"}
 
 

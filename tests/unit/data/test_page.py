@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from PIL import Image
+
 from crossguard.data.page import page, with_post
 from crossguard.records import Action, Decision, LabelDecision, Post, PostFailure
 
@@ -18,10 +20,14 @@ def decision(id_: str, score: float, **more: Any) -> Decision:
 
 
 def rows(document: str) -> list[dict[str, Any]]:
-    found = re.search(r'\{"rows": .*\}', document)
-    assert found is not None
-    shown: list[dict[str, Any]] = json.loads(found[0])["rows"]
-    return shown
+    return [row for block in blocks(document, 'class="rows"') for row in block]
+
+
+def blocks(document: str, attribute: str) -> list[Any]:
+    return [
+        json.loads(found)
+        for found in re.findall(f'<script type="application/json" {attribute}>(.*)</script>', document)
+    ]
 
 
 def test_flagged_posts_and_those_that_nobody_judged_have_a_masked_form() -> None:
@@ -34,7 +40,7 @@ def test_flagged_posts_and_those_that_nobody_judged_have_a_masked_form() -> None
     unscored = Decision("3", {}, None, None, "m", "1", "p", "1", error=broken, input={"text": "vermin"})
     (failed,) = rows(page([unscored], "t"))
     assert failed["masked"] == "v*****", "nobody judged it"
-    assert flagged["labels"] == {"racist": [0.9, 0.5, "block"]}
+    assert flagged["labels"] == {"racist": [0.9, 0.5, "block", True]}
 
 
 def test_a_post_cannot_end_the_script_and_a_title_is_text() -> None:
@@ -53,10 +59,40 @@ def test_failures_and_versions_are_told() -> None:
     assert "1 post: 1 failed." in page([failed], "t")
 
 
-def test_an_image_that_cannot_be_read_is_told_in_its_place() -> None:
-    shown = with_post(decision("1", 0.1), Post("1", "words", image="nowhere.png"))
-    assert shown.input["text"] == "words"
-    assert "nowhere.png" in shown.input["thumbnail_error"]
+def test_an_image_that_cannot_be_read_is_told_in_its_place_and_once() -> None:
+    post = Post("1", "words", image="vermin/nowhere.png")
+    assert with_post(decision("1", 0.1), post).input == {
+        "text": "words",
+        "thumbnail_error": "An image cannot be shown (image_not_found).",
+    }
+    broken = PostFailure("image_not_found", "No such image: 'vermin/nowhere.png'.")
+    failed = Decision("1", {}, None, None, "m", "1", "p", "1", error=broken)
+    (row,) = rows(page([with_post(failed, post)], "t"))
+    assert (row["error"], "no_image" in row) == (broken.message, False)
+    assert row["masked_error"] == "No such image: 'v*****************'."
+
+
+def test_all_images_of_a_post_are_shown() -> None:
+    first, second = Image.new("RGB", (9, 6), "red"), Image.new("RGB", (9, 6), "blue")
+    posts = [Post("1", image=first), Post("2", "words"), Post("3", image=first, more_images=(second, first))]
+    document = page([with_post(decision(post.id, 0.1), post) for post in posts], "t")
+    assert [row.get("images") for row in rows(document)] == [0, None, 1]
+    (one,), (three,) = (blocks(document, f'id="images-{place}"') for place in range(2))
+    assert (len(one), len(three), len(set(three))) == (1, 3, 2)
+
+
+def test_no_text_that_a_browser_parses_at_once_grows_with_the_posts() -> None:
+    """No string of V8 may be longer than 512 MB, as all posts with their images were."""
+    picture = {"thumbnails": ["data:image/jpeg;base64," + "A" * 10_000]}
+    document = page([decision(str(n), 0.1, input=picture) for n in range(1200)], "t")
+    assert len(rows(document)) == 1200
+    assert max(len(found) for found in re.findall("<script.*</script>", document)) < 100_000
+
+
+def test_a_label_is_flagged_as_the_decision_says_however_its_numbers_are_rounded() -> None:
+    just_below = LabelDecision(0.49999, 0.5, flagged=False, action=Action.ALLOW)
+    (row,) = rows(page([replace(decision("1", 0.1), labels={"racist": just_below})], "t"))
+    assert row["labels"]["racist"] == [0.5, 0.5, "allow", False]
 
 
 def test_an_attribute_that_asks_for_the_action_is_told() -> None:
