@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import sha256
+from crossguard.data.datasets.rows import letters
 from crossguard.evaluation.estimates import Estimate
 from crossguard.likeness import Likeness
 from crossguard.records import Post
@@ -25,13 +25,6 @@ NOTABLE = 0.005
 """A few common phrases are in any two tables; a warning needs more than that, beyond chance."""
 MOST_COMPARED = 30
 """Of the training posts that share a band with a post, so many are compared with it."""
-_NOISE = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b")
-_MARKS = re.compile(r"[\W_]+")
-
-
-def text_key(post: Post) -> str:
-    """Returns the letters and digits of a post's words, without links, mentions and case."""
-    return _MARKS.sub("", _NOISE.sub("", f"{post.text} {post.image_text}".lower()))
 
 
 def duplicate_groups(posts: Sequence[Post]) -> NDArray[np.int64]:
@@ -124,7 +117,7 @@ def _is_near(post: Likeness | None, known: Collection[str], of_band: Mapping[int
 
 
 def _likeness(post: Post) -> Likeness | None:
-    key = text_key(post)
+    key = letters(post.text, post.image_text)
     return Likeness(key) if key else None
 
 
@@ -133,7 +126,8 @@ def _content(post: Post) -> str:
 
     Never its id, which in tables without ids is the number of its line.
     """
-    return text_key(post) or _image_key(post) or f"{post.text} {post.image_text}".strip()
+    signs = f"{post.text} {post.image_text}".strip()
+    return letters(post.text, post.image_text) or _image_key(post) or signs
 
 
 def _image_key(post: Post) -> str:

@@ -146,16 +146,16 @@ class HeldOut:
         self._hashes: dict[str, set[str]] = {}
         for chunk in measured.chunks():
             for words, image in zip(chunk.words, chunk.images, strict=True):
-                if key := letters(*words):
+                if key := _words_key(words):
                     self._images.setdefault(key, set()).add(image)
 
     def without_copies(self, examples: Examples) -> Examples:
         """Returns the posts that are not held out, whatever the table they come from.
 
-        Those with the letters of a held-out post go, unless both have an image, and not the same: memes share captions.
+        Those with the words of a held-out post go, unless both have an image, and not the same: memes share captions.
         """
         posts = zip(examples.words, examples.images, strict=True)
-        rows = [row for row, (words, image) in enumerate(posts) if not self._has(letters(*words), image)]
+        rows = [row for row, (words, image) in enumerate(posts) if not self._has(_words_key(words), image)]
         self.copies += len(examples) - len(rows)
         return examples.take(rows)
 
@@ -170,6 +170,11 @@ class HeldOut:
         return image_hash(image) in self._hashes[key]
 
 
+def _words_key(words: tuple[str, str]) -> str:
+    """Returns what texts with the same words share: their letters, else their signs or links; empty without any."""
+    return letters(*words) or " ".join(words).strip()
+
+
 def image_hash(image: Path) -> str:
     """Returns what copies of an image share: a hash of its file; its name where no file is on this machine."""
     try:
@@ -181,12 +186,11 @@ def image_hash(image: Path) -> str:
 def folds(examples: Examples, count: int) -> NDArray[np.int64]:
     """Returns a fold per post, (n,), that depends on its letters, so that copies stay together.
 
-    Where there are none, it depends on the image, on the signs of the text, or on the id.
+    Where there are none, it depends on the image, on the signs or links of the text, or on the id.
     """
     posts = zip(examples.ids, examples.words, examples.images, strict=True)
     keys = (
-        letters(*words) or (image_hash(image) if image else " ".join(words).strip() or id_)
-        for id_, words, image in posts
+        letters(*words) or (image_hash(image) if image else _words_key(words) or id_) for id_, words, image in posts
     )
     hashes = (hashlib.sha256(key.encode()).hexdigest() for key in keys)
     return np.array([int(value[:12], 16) % count for value in hashes], dtype=np.int64)

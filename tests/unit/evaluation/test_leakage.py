@@ -42,6 +42,16 @@ def test_ids_do_not_hide_a_post_that_was_seen() -> None:
     assert overlap(sketch([Post("a", "Same words")]), hashes([again])).share == 1.0
 
 
+def test_posts_that_differ_in_vowel_signs_are_others_and_so_are_links() -> None:
+    others = [
+        Post("1", "\u0e21\u0e32"),
+        Post("2", "\u0e21\u0e35"),
+        Post("3", "https://t.co/a"),
+        Post("4", "https://t.co/b"),
+    ]
+    assert len(set(duplicate_groups(others))) == 4
+
+
 def test_small_changes_stay_duplicates_and_other_texts_do_not() -> None:
     training = [Post("1", WORDS), *posts(300)]
     asked = [

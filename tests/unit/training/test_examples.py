@@ -67,6 +67,18 @@ def test_memes_that_share_a_caption_alone_are_no_copies(tmp_path: Path) -> None:
     assert held_out.copies == 3
 
 
+def test_copies_of_a_tweet_that_differ_in_links_and_mentions_stay_out_of_training_and_in_one_fold() -> None:
+    held_out = HeldOut(
+        examples(("a joke https://t.co/one", None), ("https://t.co/two", None), ("\N{ANGRY FACE}", None))
+    )
+    copies = ("A joke! https://t.co/other", None), ("RT @them: a joke", None)
+    trained = examples(*copies, ("https://t.co/two", None), ("https://t.co/new", None), ("\N{WINKING FACE}", None))
+    assert held_out.without_copies(trained).ids == ["3", "4"]
+    assert len(set(folds(examples(*copies, *copies), 1000).tolist())) == 1
+    links = folds(examples(*((f"https://t.co/{place}", None) for place in range(40))), 4)
+    assert set(links.tolist()) == {0, 1, 2, 3}
+
+
 def test_posts_without_letters_are_shared_out_over_the_folds(tmp_path: Path) -> None:
     images = [image(tmp_path / f"{place}.png", bytes([place])) for place in range(40)]
     copies = [image(tmp_path / f"{place}-copy.png", bytes([place])) for place in range(40)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Where a table notes how many images its rows lost while it was prepared, by split.
 LOST_IMAGES: Final = b"crossguard.lost_images"
+# What copies of one tweet differ in, in small letters: each has a link of its own.
+_ADDED: Final = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b")
 # Of marks, those that spell no word once accents are part of their letters: stacked ones, and selectors of glyphs.
 _DECORATION: Final = ("COMBINING ", "VARIATION SELECTOR", "MONGOLIAN FREE VARIATION")
 # Columns beside the labels, which are all the others.
@@ -61,11 +64,12 @@ class Dataset:
 
 
 def letters(text: str, image_text: str) -> str:
-    """Returns the letters and digits of a post's words: alike for copies with other case, punctuation or emoji.
+    """Returns the letters and digits of a post's words, by which copies are known: they differ in everything else.
 
-    Marks such as the vowel signs of Hindi and Thai stay, as other ones make other words.
+    That is case, punctuation, emoji, links, mentions and `RT`. Marks such as the vowel signs of Hindi and Thai stay, as
+    other ones make other words. Empty where nothing is left.
     """
-    words = f"{text} {image_text}".casefold()
+    words = _ADDED.sub("", f"{text} {image_text}".casefold())
     return (words if words.isascii() else unicodedata.normalize("NFC", words)).translate(_LETTERS)
 
 

@@ -180,7 +180,9 @@ def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:
 
 def test_copies_in_two_splits_are_told_whatever_their_ids(tmp_path: Path) -> None:
     image = picture(tmp_path / "a.png", 1)
-    lines = [f"{n},some words {n},{image},1,{split}" for split in ("train", "test") for n in range(3)]
+    lines = [
+        f"{n},some words {n} https://t.co/{split},{image},1,{split}" for split in ("train", "test") for n in range(3)
+    ]
     (tmp_path / "leak.csv").write_text("id,text,image_path,racist,split\n" + "\n".join(lines) + "\n")
     report = prepare(dataset(tmp_path / "leak.csv", ["racist"]), tmp_path / "leak.csv", tmp_path / "t.parquet")
     assert report.duplicate_texts == {"test-train": 3}

@@ -85,9 +85,12 @@ def test_a_table_that_cannot_be_written_is_told_and_leaves_the_old_one(
         (("cafe\u0301", ""), ("caf\u00e9", ""), True),
         (("so \u2764\ufe0f good 1\ufe0f\u20e3", ""), ("so good 1", ""), True),
         (("h\u0336e\u0336y", ""), ("hey", ""), True),
+        (("hello you https://t.co/x1 @them", ""), ("RT @me: Hello you! HTTPS://t.co/x2", ""), True),
+        (("hello t.co/x1", ""), ("hello", ""), True),
+        (("art", ""), ("a", ""), False),
     ],
 )
-def test_copies_are_alike_but_for_case_and_punctuation(
+def test_copies_are_alike_but_for_case_punctuation_links_and_mentions(
     one: tuple[str, str], other: tuple[str, str], *, same: bool
 ) -> None:
     assert (letters(*one) == letters(*other)) is same
