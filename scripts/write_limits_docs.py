@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from crossguard import cost, engine, wire
-from crossguard.data import image_headers, image_worker, lines
+from crossguard.data import delimited_rows, image_headers, image_worker, lines
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
 from crossguard.preprocessing.text import LINES_PER_WINDOW, TextSpec
@@ -40,6 +40,8 @@ CONSTANTS: Final = {
         ),
         (engine, "VERY_LONG_TEXT", "characters from which the service cleans a text in a process of low priority"),
         (lines, "MAX_LINE_BYTES", "bytes of a line of JSON Lines or CSV (`line_too_long`)"),
+        (delimited_rows, "MAX_ROW_BYTES", "bytes of a CSV row of several lines (`line_malformed`, then line by line)"),
+        (delimited_rows, "MAX_ROW_LINES", "lines of such a row, likewise"),
     ],
     "Images that are decoded in the main process": [
         (image_worker, "CHEAP_BYTES", "bytes of a file"),

@@ -12,8 +12,16 @@ from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError, number_of
 from crossguard.records import Post
 
-# More lines than a post has, and few enough to read again when a quote was never closed.
-MAX_ROW_LINES: Final = 2000
+# How long a row of several lines may be, which is kept in memory and read again where its quote is never closed.
+MAX_ROW_BYTES: Final = MAX_LINE_BYTES
+MAX_ROW_LINES: Final = 1_000_000
+# More lines than posts have; a longer row may be many, between a missing quote and the next one.
+_LONG_ROW: Final = 2000
+# Without the parser's own words, which depend on the lines behind: a file that is cut here reads the same.
+_MALFORMED: Final = (
+    "not valid CSV; a quote may be missing or misplaced, or a row of several lines is longer than "
+    f"{MAX_ROW_BYTES:,} bytes or {MAX_ROW_LINES:,} lines."
+)
 _DELIMITERS: Final = ",;\t|"
 # A first line by which Excel tells the delimiter.
 _EXCEL_DELIMITER: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
@@ -31,6 +39,7 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
     header, delimiter = _header(lines, where)
     builder.open(header, where)
     lines.number = max(lines.number, first_line - 1)
+    told = False
     for start, row in _delimited_rows(lines, delimiter, len(header)):
         if isinstance(row, Post):
             yield row
@@ -41,7 +50,15 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
         elif not all(map(is_utf8, row)):
             yield lines.failed("invalid_utf8", NOT_UTF8, start)
         else:
+            count = lines.number - start + 1
+            if count > _LONG_ROW and not told:
+                builder.tell([_maybe_many(start, count)])
+                told = True
             yield builder.build(dict(zip(header, row, strict=True)), f"line-{start}")
+
+
+def _maybe_many(start: int, lines: int) -> str:
+    return f"the row at line {start:,} has {lines:,} lines; if these are many posts, a quote is missing in that line"
 
 
 def _ragged(cells: int, columns: int) -> str:
@@ -58,24 +75,27 @@ def _delimited_rows(lines: Lines, delimiter: str, columns: int) -> Iterator[tupl
     while True:
         start = lines.number + 1
         taken: list[str] = []
+        behind: list[LineTooLong] = []
         try:
             cells: list[str] | None = next(csv.reader(_row_lines(lines, taken), delimiter=delimiter, strict=True))
         except StopIteration:
             return
-        except LineTooLong:
-            yield start, lines.too_long(start)
-            continue
+        except LineTooLong as line:
+            if not taken:
+                yield start, lines.too_long(start)
+                continue
+            behind.append(line)
+            cells = None
         except csv.Error:
             cells = None
         # Of a quote that is not closed, how far it was read depends on where the file ends: its own line says it all.
         if (cells is None or len(taken) > 1) and _are_rows(taken if cells else taken[:1], delimiter, columns):
-            lines.give_back(taken[1:])
+            lines.give_back([*taken[1:], *behind])
             cells = taken[0].rstrip("\r\n").split(delimiter)
         if cells is None:
             # Given back first: whoever asks where the next row begins must hear so now.
-            lines.give_back(taken[1:])
-            # Without the parser's own words, which depend on the lines behind: a file that is cut here reads the same.
-            yield (start, lines.failed("line_malformed", "not valid CSV; a quote may be missing or misplaced.", start))
+            lines.give_back([*taken[1:], *behind])
+            yield start, lines.failed("line_malformed", _MALFORMED, start)
             continue
         yield start, cells
 
@@ -98,11 +118,19 @@ def row_starts(stream: ByteLines, where: str) -> Iterator[tuple[int, int]]:
 
 
 def _row_lines(lines: Lines, taken: list[str]) -> Iterator[str]:
-    """Yields the lines of one row and keeps them, so that they can be given back."""
+    """Yields the lines of one row and keeps them, so that they can be given back.
+
+    However many quotes stay open, a line is read few times: what opens a quote where lines are read again would have
+    closed the one before.
+
+    Raises:
+        csv.Error: A quote is open for longer than a row may be.
+    """
+    begin = lines.offset
     for line in lines:
         taken.append(line)
-        if len(taken) > MAX_ROW_LINES:
-            raise csv.Error(f"a quote is open for {MAX_ROW_LINES:,} lines")
+        if len(taken) > 1 and (len(taken) > MAX_ROW_LINES or lines.offset - begin > MAX_ROW_BYTES):
+            raise csv.Error("a quote is open for too long")
         yield line
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from crossguard.data.post_builder import PostBuilder
@@ -29,7 +29,15 @@ class ByteLines(Protocol):
 
 
 class LineTooLong(Exception):  # noqa: N818 - control flow in this module, never shown
-    """A line is longer than what is kept in memory; it was read over."""
+    """A line is longer than what is kept in memory; it was read over.
+
+    Attributes:
+        size: Its length in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class Lines:
@@ -44,7 +52,7 @@ class Lines:
 
     def __init__(self, stream: ByteLines, *, number: int = 0) -> None:
         self._stream = stream
-        self._again: deque[str] = deque()
+        self._again: deque[str | LineTooLong] = deque()
         self.number = number
         self.offset = 0
 
@@ -53,25 +61,30 @@ class Lines:
 
     def __next__(self) -> str:
         if self._again:
+            again = self._again.popleft()
             self.number += 1
-            self.offset += _size(self._again[0])
-            return self._again.popleft()
+            self.offset += _size(again)
+            if isinstance(again, LineTooLong):
+                raise again
+            return again
         line = self._stream.readline(MAX_LINE_BYTES + 1)
         if not line:
             raise StopIteration
         self.number += 1
-        self.offset += len(line)
-        if len(line) > MAX_LINE_BYTES:
+        size = len(line)
+        if size > MAX_LINE_BYTES:
             while line and not line.endswith(b"\n"):
                 line = self._stream.readline(MAX_LINE_BYTES)
-                self.offset += len(line)
-            raise LineTooLong
+                size += len(line)
+        self.offset += size
+        if size > MAX_LINE_BYTES:
+            raise LineTooLong(size)
         if self.number == 1:
             line = without_mark(line)
         return line.decode("utf-8", "surrogateescape")
 
-    def give_back(self, lines: list[str]) -> None:
-        """Puts the last lines back, to be read again."""
+    def give_back(self, lines: Sequence[str | LineTooLong]) -> None:
+        """Puts the last lines back, to be read again; one that was too long is so again."""
         self._again.extendleft(reversed(lines))
         self.number -= len(lines)
         self.offset -= sum(map(_size, lines))
@@ -151,7 +164,9 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def _size(line: str) -> int:
+def _size(line: str | LineTooLong) -> int:
+    if isinstance(line, LineTooLong):
+        return line.size
     return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from tests.support.tables import brief, read, write
 
-from crossguard.data.tables import Columns
+from crossguard.data.delimited_rows import row_starts
+from crossguard.data.lines import Lines
+from crossguard.data.tables import Columns, PostReader
 from crossguard.errors import TableError
 from crossguard.records import Post
 
@@ -61,6 +63,55 @@ class TestCsv:
         # With the first quote open, the next one closes it in the wrong place; only that row is lost.
         assert brief(posts[:1]) == [("line-2", "!line_malformed")]
         assert brief(posts[1:]) == [(str(n), f"text {n}, line 1\nline 2") for n in range(5000)]
+
+    @pytest.mark.parametrize("count", [1999, 2000, 2001, 30_000])
+    def test_a_cell_may_have_any_number_of_lines(self, tmp_path: Path, count: int) -> None:
+        words = "".join(f"{number},a line of a long post\n" for number in range(count))
+        path = write(tmp_path / "in.csv", f'id,text\na,"{words}"\nb,after\n')
+        reader = PostReader(path)
+        assert list(reader) == [Post("a", words), Post("b", "after")]
+        told = f"the row at line 2 has {count + 1:,} lines; if these are many posts, a quote is missing in that line"
+        assert reader.warnings == ([told] if count >= 2000 else [])
+        with path.open("rb") as stream:
+            assert [line for _, line in row_starts(stream, "it")] == [2, 2, count + 3], "a job cuts between posts alone"
+
+    @pytest.mark.parametrize(("name", "bound"), [("MAX_ROW_LINES", 10), ("MAX_ROW_BYTES", 60)])
+    def test_a_quote_is_open_for_no_longer_than_memory_allows(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, bound: int
+    ) -> None:
+        monkeypatch.setattr(f"crossguard.data.delimited_rows.{name}", bound)
+        path = write(tmp_path / "in.csv", 'id,text\na,"open\n' + "".join(f"{n},post\n" for n in range(20)) + 'b,"c"\n')
+        (bad, *after) = read(path)
+        assert bad.error is not None
+        assert bad.error.message.startswith("Line 2: not valid CSV; a quote may be missing or misplaced, or a row of")
+        assert brief(after) == [*((str(n), "post") for n in range(20)), ("b", "c")]
+
+    @pytest.mark.parametrize("rows", ['%d,"open\n', '%d,"open\nx,b\nx,""\n', '%d,"open\n""\n', '%d,"open\nx,""y\n'])
+    def test_however_many_quotes_stay_open_a_line_is_read_few_times(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: str
+    ) -> None:
+        read_lines, following = 0, Lines.__next__
+
+        def counted(lines: Lines) -> str:
+            nonlocal read_lines
+            read_lines += 1
+            return following(lines)
+
+        monkeypatch.setattr(Lines, "__next__", counted)
+        content = "id,text\n" + "".join(rows % number for number in range(1000))
+        posts = read(write(tmp_path / "in.csv", content))
+        assert sum(post.error is not None for post in posts) >= 1000
+        assert read_lines < 4 * content.count("\n")
+
+    def test_a_line_that_is_too_long_behind_an_open_quote_costs_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("crossguard.data.lines.MAX_LINE_BYTES", 100)
+        path = write(tmp_path / "in.csv", 'id,text\n1,"open\n2,b\n3,' + "a" * 1000 + "\n4,d\n")
+        expected = [("line-2", "!line_malformed"), ("2", "b"), ("line-4", "!line_too_long"), ("4", "d")]
+        assert brief(read(path)) == expected
+        with path.open("rb") as stream:
+            assert [line for _, line in row_starts(stream, "it")] == [2, 2, 3, 4, 5]
 
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
     def test_a_quote_in_a_table_with_tabs_is_a_mark_unless_it_holds_a_cell(self, tmp_path: Path, end: str) -> None:
