@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
-from crossguard.review.errors import NotFoundError, ReviewError
+from crossguard.review.errors import FormError, NotFoundError, ReviewError
 from crossguard.review.export import SUFFIXES, export
 from crossguard.review.pages.item import seen
 from crossguard.review.pages.templating import moment
@@ -26,6 +26,7 @@ from crossguard.review.store import deliveries, golden, listing, log, votes
 from crossguard.review.store.schema import DAY
 
 FRESH_S, STALE_S = 60.0, 600.0
+_ENTRIES = 100
 
 
 def show(visit: Visit) -> Response:
@@ -140,8 +141,21 @@ def _first_queue(tx: Connection, row: Any, queues: Sequence[str]) -> str:
 
 def read_log(visit: Visit) -> Response:
     """Shows deliberate acts, the newest first."""
-    query = visit.request.query_params
-    before, item = (number_in(query.get(name, "")) for name in ("before", "item"))
+    before, item = _number(visit, "before"), _number(visit, "item")
     with visit.console.database.read() as db:
-        rows = log.entries(db, item=item, before=before)
-    return visit.render("log.html.j2", rows=rows, item=item)
+        rows = log.entries(db, item=item, before=before, limit=_ENTRIES + 1)
+    more = len(rows) > _ENTRIES
+    return visit.render("log.html.j2", rows=rows[:_ENTRIES], more=more, item=item, before=before)
+
+
+def _number(visit: Visit, name: str) -> int | None:
+    """Returns a number of the query, None where it is not there.
+
+    Raises:
+        FormError: It is none; without it, entries would be shown that nobody asked for.
+    """
+    text = visit.request.query_params.get(name)
+    found = number_in(text or "")
+    if text and found is None:
+        raise FormError(f"'{text[:80]}' is no number of an {'item' if name == 'item' else 'entry'} of the log.")
+    return found

@@ -20,10 +20,10 @@ def record(tx: Connection, now: float, actor: str, act: str, item: int | None = 
     tx.execute(_ADDED, {"at": now, "actor": actor, "act": act, "item": item, "detail": detail})
 
 
-def entries(db: Connection, *, item: int | None = None, before: int | None = None) -> Sequence[Any]:
+def entries(db: Connection, *, item: int | None = None, before: int | None = None, limit: int = 100) -> Sequence[Any]:
     """Returns the newest acts first, of one item or of all; `judged_blind` while its item waits for blind votes."""
     blind = (items.c.blind & (items.c.state == OPEN)).label("judged_blind")
-    query = select(log, blind).outerjoin(items, items.c.id == log.c.item).order_by(log.c.id.desc()).limit(100)
+    query = select(log, blind).outerjoin(items, items.c.id == log.c.item).order_by(log.c.id.desc()).limit(limit)
     if item is not None:
         query = query.where(log.c.item == item)
     if before is not None:

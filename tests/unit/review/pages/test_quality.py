@@ -260,8 +260,43 @@ def test_the_log_tells_nobody_the_vote_on_an_item_that_they_may_judge_blind(
     assert client.get("/log?item=1").text.count("racist yes") == 2
 
 
-@pytest.mark.parametrize("query", ["", "?item=1", "?before=9", "?item=x", "?before=²", f"?item={10**30}"])
-def test_the_log_answers_whatever_it_is_asked(client: TestClient, lead: str, query: str) -> None:
+@pytest.mark.parametrize("query", ["", "?item=1", "?item=", "?before=9"])
+def test_the_log_shows_what_it_is_asked_for(client: TestClient, lead: str, query: str) -> None:
     answer = client.get(f"/log{query}")
     assert answer.status_code == 200
     assert "decide" in answer.text
+
+
+@pytest.mark.parametrize("query", ["?item=x", "?before=²", f"?item={10**30}"])
+def test_the_log_shows_nothing_else_where_the_question_cannot_be_read(
+    client: TestClient, lead: str, query: str
+) -> None:
+    answer = client.get(f"/log{query}")
+    assert (answer.status_code, "decide" in answer.text) == (422, False)
+    assert "of the log." in answer.text
+
+
+def test_the_log_goes_on_only_where_older_entries_are(client: TestClient, console: Console) -> None:
+    log_in(client, console, role=Role.LEAD)
+    with console.database.write() as tx:
+        first = min((row.id for row in log.entries(tx)), default=1)
+        for _ in range(100 - len(log.entries(tx))):
+            log.record(tx, NOW, "Ann", "reopen")
+    assert "Older" not in client.get("/log").text
+    with console.database.write() as tx:
+        log.record(tx, NOW, "Ann", "reopen")
+    assert "Older" in client.get("/log").text
+    assert "Nothing older." in client.get(f"/log?before={first}").text
+    assert "Nothing yet." in client.get("/log?item=999").text
+
+
+@ON_BOTH
+def test_the_log_shows_that_somebody_was_locked_out(client: TestClient, console: Console) -> None:
+    log_in(client, console, role=Role.LEAD)
+    changed = {"name": "Ben", "active": False, "queues": [], "reason": "", "before": None}
+    with console.database.write() as tx:
+        log.record(tx, NOW, "Ann", "change person", None, **changed)
+        log.record(tx, NOW, "Ann", "change person", None, active=True, queues=["de", "fr"], items=0)
+    shown = client.get("/log").text
+    assert "name: Ben; active: no; queues: all<" in shown
+    assert "active: yes; queues: de, fr; items: 0<" in shown
