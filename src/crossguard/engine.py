@@ -91,6 +91,7 @@ class _Request:
     posts: Sequence[Post]
     decider: Decider
     caller: str
+    any_language: bool
     answer: Future[list[Decision]] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
     decisions: dict[int, Decision] = field(default_factory=dict)
@@ -236,13 +237,16 @@ class ScoringEngine:
         prepared = self._threads["prepare"].submit(self._preparation.prepare_all, batch)
         return prepared, self._threads["infer"].submit(lambda: self._infer(prepared.result()))
 
-    def submit(self, posts: Sequence[Post], decider: Decider, caller: str = "") -> Future[list[Decision]]:
+    def submit(
+        self, posts: Sequence[Post], decider: Decider, caller: str = "", *, any_language: bool = False
+    ) -> Future[list[Decision]]:
         """Scores the posts of a request, in batches with those of others.
 
         Args:
             posts: What is scored.
             decider: By whose policy.
             caller: Whose posts they are.
+            any_language: Whether they are scored also where posts in another language are skipped.
 
         Returns:
             A decision per post, in order; a failed one for a post that cannot be scored, or that we failed on. When it
@@ -251,7 +255,7 @@ class ScoringEngine:
         Raises:
             InputError: The engine was closed.
         """
-        request = _Request(posts, decider, caller)
+        request = _Request(posts, decider, caller, any_language)
         if not posts:
             request.answer.set_result([])
             return request.answer
@@ -351,7 +355,8 @@ class ScoringEngine:
         self.observer.stage("wait", begun - min(entry.request.since for entry in entries))
         try:
             prepared: Sequence[Prepared | Exception | None]
-            prepared = self._preparation.prepare_cheap([entry.post for entry in entries])
+            any_language = [entry.request.any_language for entry in entries]
+            prepared = self._preparation.prepare_cheap([entry.post for entry in entries], any_language)
         except Exception:  # noqa: BLE001 - one of them is at fault
             prepared = [self._prepared(entry) for entry in entries]
         ready = []
@@ -366,7 +371,8 @@ class ScoringEngine:
 
     def _prepared(self, entry: _Entry) -> Prepared | Exception:
         try:
-            return self._preparation.prepare(entry.post, apart=entry.characters > VERY_LONG_TEXT)
+            apart = entry.characters > VERY_LONG_TEXT
+            return self._preparation.prepare(entry.post, apart=apart, any_language=entry.request.any_language)
         except PostError as error:
             return Prepared(entry.post.id, (), (), error=PostFailure(error.code, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever a library raises must reach only the post at fault

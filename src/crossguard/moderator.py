@@ -331,12 +331,13 @@ class Moderator:
             )
         self._engine.check_open()
 
-    def submit(self, posts: PostsLike, caller: str = "") -> Future[list[Decision]]:
+    def submit(self, posts: PostsLike, caller: str = "", *, any_language: bool = False) -> Future[list[Decision]]:
         """Scores posts together with those of other callers, for a server; returns at once.
 
         Args:
             posts: What is scored.
             caller: Whose they are; where there are several, each gets the same share of the work.
+            any_language: Whether they are scored also under `other_languages="skip"`.
 
         Returns:
             A decision per post, in order; cancel it when nobody waits for them any more. Moderators that `with_policy`
@@ -347,7 +348,7 @@ class Moderator:
             TableError: A table has no column that can be scored.
         """
         self._check_usable()
-        return self._engine.submit(list(as_posts(posts)), self, caller)
+        return self._engine.submit(list(as_posts(posts)), self, caller, any_language=any_language)
 
     def observe(self, observer: Observer) -> None:
         """Tells an observer from now on what `submit` does."""

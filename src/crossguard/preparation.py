@@ -62,10 +62,11 @@ class Preparation:
         self._image = bundle.manifest.image
         self.image_limits = limits
         self._pixels = pixels
-        self._languages = () if other_languages == "score" else bundle.manifest.languages
-        self._skips = other_languages == "skip"
-        self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text, self._languages)
-        self._text_worker = TextWorker(bundle.tokenizer, bundle.manifest.text, self._languages)
+        self._languages = bundle.manifest.languages
+        self._other_languages = other_languages
+        arguments, alike = (bundle.tokenizer, bundle.manifest.text, self._languages), other_languages == "score"
+        self._texts = TextEncoder(*arguments, alike=alike)
+        self._text_worker = TextWorker(*arguments, alike=alike)
         self.image_root = image_root
         self._decoders = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="crossguard-decode")
 
@@ -91,12 +92,13 @@ class Preparation:
         """Returns what a post costs; see `crossguard.cost`."""
         return cost_of((post.text, post.image_text), len(post.images), self._texts.spec.windows)
 
-    def prepare(self, post: Post, *, apart: bool = False) -> Prepared:
+    def prepare(self, post: Post, *, apart: bool = False, any_language: bool = False) -> Prepared:
         """Tokenises and decodes one post, in this thread.
 
         Args:
             post: What is prepared.
             apart: Whether its text is left to a process of low priority, so that no other thread is held up.
+            any_language: Whether it is scored also where posts in another language are skipped.
 
         Raises:
             PostError: The post cannot be scored.
@@ -104,24 +106,31 @@ class Preparation:
         if post.error is not None:
             raise PostError(post.error.code, post.error.message)
         tokens = self._text_worker.encode(post.text, post.image_text) if apart else self._tokens([post])[0]
-        return self._prepared(post, tokens, map(self._frames, post.images))
+        return self._prepared(post, tokens, map(self._frames, post.images), any_language=any_language)
 
     def prepare_all(self, posts: Sequence[Post]) -> list[Prepared]:
         """Prepares a batch; a post that cannot be scored keeps its place and has its `error` set."""
-        return [entry for entry in self._prepare_batch(posts, self._frames) if entry is not None]
+        entries = self._prepare_batch(posts, self._frames, [False] * len(posts))
+        return [entry for entry in entries if entry is not None]
 
-    def prepare_cheap(self, posts: Sequence[Post]) -> list[Prepared | None]:
+    def prepare_cheap(self, posts: Sequence[Post], any_language: Sequence[bool]) -> list[Prepared | None]:
         """Prepares a batch, without waiting for images whose decoding may take seconds.
+
+        Args:
+            posts: What is prepared.
+            any_language: Of each, whether it is scored also where posts in another language are skipped.
 
         Returns:
             As `prepare_all`; None for a post with such an image, as far as headers tell.
         """
-        return self._prepare_batch(posts, self._cheap_frames)
+        return self._prepare_batch(posts, self._cheap_frames, any_language)
 
-    def _prepare_batch(self, posts: Sequence[Post], decode: Callable[[ImageSource], Frames]) -> list[Prepared | None]:
+    def _prepare_batch(
+        self, posts: Sequence[Post], decode: Callable[[ImageSource], Frames], any_language: Sequence[bool]
+    ) -> list[Prepared | None]:
         # Images first: they are decoded while the texts are tokenised.
         frames = [[self._decoders.submit(decode, image) for image in post.images] for post in posts]
-        return list(map(self._joined, posts, self._tokens(posts), frames))
+        return list(map(self._joined, posts, self._tokens(posts), frames, any_language))
 
     def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
@@ -142,17 +151,24 @@ class Preparation:
         decoded = read_image(source, self._options, base=self.image_root)
         return tuple(map(np.asarray, decoded.frames)), decoded.sampled
 
-    def _joined(self, post: Post, tokens: Tokens, frames: Sequence[Future[Frames]]) -> Prepared | None:
+    def _joined(
+        self,
+        post: Post,
+        tokens: Tokens,
+        frames: Sequence[Future[Frames]],
+        any_language: bool,
+    ) -> Prepared | None:
         if post.error is not None:
             return Prepared(post.id, (), (), error=post.error)
         try:
-            return self._prepared(post, tokens, (future.result() for future in frames))
+            decoded = (future.result() for future in frames)
+            return self._prepared(post, tokens, decoded, any_language=any_language)
         except PostError as error:
             return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
         except _CostlyImageError:
             return None
 
-    def _prepared(self, post: Post, tokens: Tokens, decoded: Iterable[Frames]) -> Prepared:
+    def _prepared(self, post: Post, tokens: Tokens, decoded: Iterable[Frames], *, any_language: bool) -> Prepared:
         images = list(decoded)
         pixels = tuple(frame for frames, _ in images for frame in frames)
         if not tokens.windows and not pixels:
@@ -160,8 +176,8 @@ class Preparation:
             raise PostError(
                 POST_EMPTY, f"The post has no visible text{read} and no image, so there is nothing to score."
             )
-        other = bool(tokens.language) and tokens.language not in {*self._languages, UNDETERMINED}
-        if other and self._skips:
+        other = tokens.language not in {"", UNDETERMINED, *self._languages} and self._other_languages != "score"
+        if other and self._other_languages == "skip" and not any_language:
             raise PostError(
                 OTHER_LANGUAGE,
                 f"The text is in the language '{tokens.language}', and the model knows {', '.join(self._languages)}. "

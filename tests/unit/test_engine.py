@@ -331,10 +331,10 @@ class TestSubmit:
         prepared: dict[str, bool] = {}
         prepare = Preparation.prepare
 
-        def noted(self: Preparation, post: Post, *, apart: bool) -> Prepared:
+        def noted(self: Preparation, post: Post, *, apart: bool, any_language: bool) -> Prepared:
             prepared[post.id] = apart
             assert "slow" in threading.current_thread().name
-            return prepare(self, post, apart=apart)
+            return prepare(self, post, apart=apart, any_language=any_language)
 
         monkeypatch.setattr(Preparation, "prepare", noted)
         monkeypatch.setattr("crossguard.data.image_worker.is_cheap", lambda encoded, _: b"slow" not in encoded)

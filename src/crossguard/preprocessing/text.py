@@ -119,8 +119,12 @@ class TextEncoder:
     combination of both.
     """
 
-    def __init__(self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = (), *, alike: bool = False
+    ) -> None:
         """Reads the tokenizer; with the `languages` of the model, every text is told which one it is in.
+
+        With `alike`, texts in other languages are read like those in these; else no lines are looked for in them.
 
         Raises:
             BundleError: The file is no tokenizer.
@@ -129,6 +133,7 @@ class TextEncoder:
 
         self.spec = spec
         self._languages = languages
+        self._alike = alike
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         except Exception as error:  # noqa: BLE001 the library raises no class of its own
@@ -160,7 +165,7 @@ class TextEncoder:
 
     def _lines(self, text: str, whole: Tokens) -> list[Span]:
         """Returns where the lines of a text lie, if it is not known to be in another language."""
-        if not whole.windows or whole.language not in {"", UNDETERMINED, *self._languages}:
+        if not whole.windows or not self._reads(whole.language):
             return []
         longest = CHARACTERS_PER_TOKEN_OF_LINE * self.spec.max_length
         return lines_of(text[:MOST_CHARACTERS], longest, LINES_PER_WINDOW * self.spec.windows)
@@ -190,6 +195,9 @@ class TextEncoder:
         hidden = said == UNDETERMINED and not LATIN.search(_joined(written))
         return said if said in self._languages or hidden else language
 
+    def _reads(self, language: str) -> bool:
+        return self._alike or language in {"", UNDETERMINED, *self._languages}
+
     def _said(self, written: Sequence[_Part]) -> _Said:
         """Returns what disguised parts say; nothing where the tokenizer would see the same."""
         if self._lexicon is None:
@@ -209,7 +217,7 @@ class TextEncoder:
         certain = all(reading is None or reading.certain for reading in readings)
         if certain and self._languages and any(reading is not None and reading.guessed for reading in readings):
             # Words of another language are no misspelt ones.
-            certain = language_of(_joined(written), self._languages) in {"", UNDETERMINED, *self._languages}
+            certain = self._reads(language_of(_joined(written), self._languages))
         return _Said(said, certain)
 
     def _encode(self, posts: Sequence[Sequence[_Part]]) -> list[Tokens]:

@@ -26,8 +26,10 @@ MOST_SECONDS: Final = 60.0
 class TextWorker:
     """A process with a `TextEncoder`, of the same arguments, that starts with the first text. Any thread may use it."""
 
-    def __init__(self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = ()) -> None:
-        self._arguments = (str(tokenizer_file), spec.model_dump_json(), json.dumps(list(languages)))
+    def __init__(
+        self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = (), *, alike: bool = False
+    ) -> None:
+        self._arguments = (str(tokenizer_file), spec.model_dump_json(), json.dumps([list(languages), alike]))
         self._lock = threading.Lock()
         self._process: WorkerProcess | None = None
         self._closed = False
@@ -81,8 +83,9 @@ def serve() -> None:
     """Runs in the process: encodes what comes on stdin until that is closed."""
     requests, answers = streams()
     give_way()
-    tokenizer_file, spec, languages = sys.argv[1:]
-    encoder = TextEncoder(Path(tokenizer_file), TextSpec.model_validate_json(spec), json.loads(languages))
+    tokenizer_file, spec, reading = sys.argv[1:]
+    languages, alike = json.loads(reading)
+    encoder = TextEncoder(Path(tokenizer_file), TextSpec.model_validate_json(spec), languages, alike=alike)
     while line := requests.readline():
         text, image_text = (requests.read(size).decode("utf-8", "surrogatepass") for size in json.loads(line))
         tokens = encoder.encode([(text, image_text)])[0]

@@ -139,7 +139,13 @@ class Call:
         return validated(model, text, self.example, self.settings)
 
     async def score(
-        self, posts: Sequence[Post], *, parts: bool = False, review: bool = False, named: bool = True
+        self,
+        posts: Sequence[Post],
+        *,
+        parts: bool = False,
+        review: bool = False,
+        named: bool = True,
+        any_language: bool = False,
     ) -> list[Decision]:
         """Scores posts; stops the work when the caller hangs up. `Service.score` has the meaning of the arguments.
 
@@ -156,7 +162,14 @@ class Call:
         try:
             async with while_connected(self.request):
                 return await self.service.score(
-                    self.moderator, posts, cost, self._payer, parts=parts, review=review, named=named
+                    self.moderator,
+                    posts,
+                    cost,
+                    self._payer,
+                    parts=parts,
+                    review=review,
+                    named=named,
+                    any_language=any_language,
                 )
         except Overloaded:
             # What we refuse does not count.

@@ -134,6 +134,7 @@ class Service:
         parts: bool = False,
         review: bool = False,
         named: bool = True,
+        any_language: bool = False,
     ) -> list[Decision]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place.
 
@@ -145,6 +146,7 @@ class Service:
             parts: Whether all but the first are sentences of it, and in metrics no posts of their own.
             review: Whether they go to the review console, too, where there is one.
             named: Whether their ids are the caller's; else they are names of uploaded files, which may recur.
+            any_language: Whether they are scored also where posts in another language are skipped.
         """
         with BodyHold(self.budget) as hold:
             if any(is_remote(image) for post in posts for image in post.images):
@@ -152,7 +154,7 @@ class Service:
             # Of a failed post nothing is read or decoded in vain.
             submitted = [post if post.error is None else Post(post.id, error=post.error) for post in posts]
             with self.admission.hold(len(posts), cost):
-                decisions = await self._answers.of(moderator.submit(submitted, caller))
+                decisions = await self._answers.of(moderator.submit(submitted, caller, any_language=any_language))
             self.telemetry.decided(decisions[:1] if parts else decisions)
             if review and self.review is not None:
                 self.review.put(posts, decisions, named=named)

@@ -106,7 +106,8 @@ class ServeSettings(StrictModel):
     )
     other_languages: Literal["score", "note", "skip"] = setting(
         "What to do with a text in a language that the model does not know: score it like any other, note "
-        "that in its decision, or skip it, which answers with an error.",
+        "that in its decision, or skip it, which answers with an error. For Perspective callers perspective_languages "
+        "says it.",
         "note",
     )
     perspective_missing: Literal["error", "omit", "estimate"] = setting(

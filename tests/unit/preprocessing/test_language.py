@@ -117,8 +117,26 @@ def test_a_post_in_another_language_is_noted_skipped_or_scored_like_any_other(ti
         prepared(tiny_bundle, other_languages="skip").prepare(post)
     assert caught.value.code == "other_language"
     scored = prepared(tiny_bundle, other_languages="score").prepare(post)
-    assert (scored.language, scored.notes) == ("", ())
+    assert (scored.language, scored.notes) == ("de", ())
     assert scored.texts == noted.texts
+
+
+def test_who_asks_for_any_language_gets_what_is_skipped_for_others(tiny_bundle: Bundle) -> None:
+    skipping = prepared(tiny_bundle, other_languages="skip")
+    whole = skipping.prepare(Post("1", GERMAN), any_language=True)
+    assert (whole.language, whole.notes) == ("de", ("other_language",))
+    found = skipping.prepare_cheap([Post("1", GERMAN), Post("2", GERMAN)], [True, False])
+    assert [entry is not None and entry.error is None for entry in found] == [True, False]
+
+
+@pytest.mark.parametrize(("choice", "lines"), [("note", 0), ("score", 2)])
+def test_lines_in_another_language_are_read_only_where_it_is_like_any_other(
+    tiny_bundle: Bundle, choice: str, lines: int
+) -> None:
+    text = "Heute war das Wetter\nin Hamburg wunderbar"
+    posts = prepared(tiny_bundle, other_languages=choice)
+    assert sum(window.line for window in posts.prepare(Post("1", text)).texts) == lines
+    assert sum(window.line for window in posts.prepare(Post("1", text), apart=True).texts) == lines
 
 
 def test_a_short_text_is_undetermined_and_an_image_has_no_language(tiny_bundle: Bundle) -> None:

@@ -8,8 +8,7 @@ from sentencex import get_sentence_boundaries
 from starlette.responses import Response
 
 from crossguard.decision.calibration import MonotoneMap
-from crossguard.preparation import OTHER_LANGUAGE
-from crossguard.preprocessing.language import UNDETERMINED, language_of
+from crossguard.preprocessing.language import UNDETERMINED
 from crossguard.records import Decision, Post
 from crossguard.serving.call import Call, scored
 from crossguard.serving.errors import BadRequest, Unscorable
@@ -20,7 +19,6 @@ from crossguard.serving.interfaces.perspective.attributes import (
     check_language,
     declared_other,
     known_languages,
-    language_not_supported,
 )
 from crossguard.serving.interfaces.perspective.schema import (
     Additions,
@@ -57,8 +55,9 @@ async def analyze(call: Call) -> Response:
     posts = [Post("comment", text)]
     if spans != [(0, len(text))]:
         posts += [Post(f"span-{n}", text[begin:end]) for n, (begin, end) in enumerate(spans)]
-    decisions = await call.score(posts, parts=True)
-    whole = _whole(decisions[0], text, wanted, known)
+    # What other languages get here is a setting of its own.
+    decisions = await call.score(posts, parts=True, any_language=True)
+    whole = _whole(decisions[0])
     detected = "" if whole.language == UNDETERMINED else whole.language
     if detected not in {"", *known}:
         # What a caller declares counts, as it did at Google; without a declaration the text has the say.
@@ -78,12 +77,10 @@ async def analyze(call: Call) -> Response:
     return as_json(body, headers=_headers(whole, wanted, other))
 
 
-def _whole(decision: Decision, text: str, wanted: Answerable, known: Sequence[str]) -> Decision:
+def _whole(decision: Decision) -> Decision:
     try:
         return scored(decision)
     except Unscorable as error:
-        if error.code == OTHER_LANGUAGE:
-            raise language_not_supported(language_of(text), wanted.sources, known) from None
         raise BadRequest(error.message, code="comment_empty") from None
 
 

@@ -194,10 +194,19 @@ def test_scores_below_the_threshold_of_an_attribute_are_left_out(perspective: Te
     assert values(body) == {"INSULT": whole["INSULT"]}
 
 
-def test_a_text_that_is_skipped_for_its_language_gets_googles_error(attributed: Moderator) -> None:
-    skipping = Moderator.load(attributed.bundle.folder, other_languages="skip")
-    refused = ask(client_of(service_of(skipping)), "TOXICITY", text=GERMAN, languages=["en"]).json()["error"]
-    assert refused["message"].startswith("Attribute TOXICITY does not support request languages: de.")
+@pytest.mark.parametrize("choice", ["score", "skip"])
+def test_what_becomes_of_other_languages_elsewhere_changes_nothing(attributed: Moderator, choice: Any) -> None:
+    with Moderator.load(attributed.bundle.folder, other_languages=choice) as moderator:
+        client = client_of(service_of(moderator))
+        refused = ask(client, "TOXICITY", text=GERMAN).json()["error"]
+        assert refused["message"].startswith("Attribute TOXICITY does not support request languages: de.")
+        declared = ask(client, "TOXICITY", text=GERMAN, languages=["en"])
+        assert declared.json()["crossguard"]["unsupported_language"] == "de"
+        listed = ask(client_of(service_of(moderator, languages="en,de")), "TOXICITY", text=GERMAN).json()
+        assert (listed["languages"], listed.get("crossguard")) == (["de"], None)
+        marked = ask(client_of(service_of(moderator, perspective_languages="mark")), "TOXICITY", text=GERMAN).json()
+        assert (marked["languages"], marked["detectedLanguages"]) == (["de"], ["de"])
+        assert values(marked) == values(listed) == values(declared.json())
 
 
 def test_sentences_are_told_without_the_space_around_them() -> None:
