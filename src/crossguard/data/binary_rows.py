@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from itertools import zip_longest
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from crossguard.data.arrow_times import with_ids_as_text, with_times_as_text
 from crossguard.data.cells import written
+from crossguard.data.formats import kind_of
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import StorageError, TableError, as_sentence, needs_extra, number_of
@@ -23,6 +25,8 @@ IN_PIECES: Final[dict[str, Any]] = {"pre_buffer": False, "buffer_size": 1 << 20}
 _AS_TEXT: Final = "A text that begins with =, + or - is a formula, unless the cell is formatted as text."
 # From here on, Excel keeps no digit behind the fifteenth.
 _ROUNDED: Final = 1e15
+# A table of one of these kinds says which image a text belongs to.
+_WITH_COLUMNS: Final = frozenset({"arrow", "csv", "jsonl", "parquet", "xlsx"})
 _CALCULATE: Final = "Open the workbook in Excel or LibreOffice, save it, and read that."
 
 
@@ -227,6 +231,7 @@ class FolderPosts:
 
     Attributes:
         left_out: How many files were not read, as their suffix is not that of an image.
+        table: One of them that may hold the words of the images, if there is any.
         linked: How many links to folders were not followed.
     """
 
@@ -234,6 +239,7 @@ class FolderPosts:
         self._folder = folder
         self._confined = confined
         self.left_out = self.linked = 0
+        self.table: Path | None = None
 
     def __iter__(self) -> Iterator[Post]:
         """Yields the posts.
@@ -242,6 +248,7 @@ class FolderPosts:
             TableError: A folder cannot be read, or there is no image in it.
         """
         self.left_out = self.linked = 0
+        self.table = None
         found = False
         for path in self._walk(self._folder):
             found = True
@@ -255,13 +262,21 @@ class FolderPosts:
     @property
     def warnings(self) -> list[str]:
         """What was not read, one sentence each."""
-        return [*self._others(), *self._links()]
+        return [*self._others(), *self._words(), *self._links()]
 
     def _others(self) -> list[str]:
         if not self.left_out:
             return []
         told = "was left out: its name is" if self.left_out == 1 else "were left out: their names are"
         return [f"{number_of(self.left_out, 'file')} {told} not an image's."]
+
+    def _words(self) -> list[str]:
+        if self.table is None:
+            return []
+        # As Hugging Face stores folders of images: https://huggingface.co/docs/datasets/image_dataset
+        column = " --image-path-column file_name" if _is_metadata(self.table.name) else ""
+        command = f"crossguard score {shlex.quote(str(self.table))}{column}"
+        return [f"'{self.table}' may hold the words of these images, scored without them. To score both: {command}"]
 
     def _links(self) -> list[str]:
         if not self.linked:
@@ -286,3 +301,9 @@ class FolderPosts:
                 yield Path(entry.path)
             else:
                 self.left_out += 1
+                if kind_of(entry.name) in _WITH_COLUMNS and (self.table is None or _is_metadata(entry.name)):
+                    self.table = Path(entry.path)
+
+
+def _is_metadata(name: str) -> bool:
+    return name.startswith("metadata.")

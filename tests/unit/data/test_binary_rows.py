@@ -149,6 +149,27 @@ class TestFolder:
             "1 linked folder was not followed: score it by its own path.",
         ]
 
+    @pytest.mark.parametrize(
+        ("names", "told"),
+        [
+            (["notes.txt", "readme.md"], None),
+            (["a.csv"], "a.csv"),
+            (["a.json", "metadata.csv"], "metadata.csv --image-path-column file_name"),
+            (["metadata.jsonl", "z.csv"], "metadata.jsonl --image-path-column file_name"),
+        ],
+    )
+    def test_a_table_among_the_images_is_named_as_it_may_hold_their_words(
+        self, tmp_path: Path, names: list[str], told: str | None
+    ) -> None:
+        for name in ("1.jpg", *names):
+            write(tmp_path / name, "x")
+        reader = PostReader(tmp_path)
+        assert len(list(reader)) == 1
+        said = [warning for warning in reader.warnings if "words of these images" in warning]
+        assert [warning.partition("To score both: ")[2] for warning in said] == (
+            [] if told is None else [f"crossguard score {tmp_path}/{told}"]
+        )
+
     def test_links_to_folders_are_told_whatever_they_are_called(self, tmp_path: Path) -> None:
         (tmp_path / "posts").mkdir()
         for name in ("a.png", "b"):
