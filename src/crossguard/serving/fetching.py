@@ -29,7 +29,6 @@ PORTS: Final = {"http": 80, "https": 443}
 # What a URL may have beside letters and digits (RFC 3986); the rest is read differently by different parsers, and is
 # encoded first, as browsers do.
 PLAIN: Final = "-._~:/?#[]@!$&'()*+,;=%"
-CONNECTIONS: Final = 8
 CONNECTIONS_PER_ORIGIN: Final = 4
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 # Services of cloud providers that answer machines with credentials or settings, at addresses that look like others.
@@ -75,14 +74,15 @@ class Fetcher:
     def __init__(
         self, origins: Iterable[str], *, private: bool, timeout_s: float, max_bytes: int, per_minute: int
     ) -> None:
-        # By the origins that may be asked; a slow one must not hold every connection.
+        # By the origins that may be asked: a slow one must hold no connection of the others.
         self._slots = {_only_origin(origin): asyncio.Semaphore(CONNECTIONS_PER_ORIGIN) for origin in origins}
         self._per_minute = per_minute
         self._rates = RateLimiter()
         self._timeout = timeout_s
         self._max_bytes = max_bytes
         self._pool = httpcore2.AsyncConnectionPool(
-            network_backend=GuardedBackend(private=private), max_connections=CONNECTIONS
+            network_backend=GuardedBackend(private=private),
+            max_connections=CONNECTIONS_PER_ORIGIN * max(1, len(self._slots)),
         )
 
     async def close(self) -> None:

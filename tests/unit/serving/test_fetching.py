@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpcore2
@@ -89,6 +89,40 @@ def test_addresses_that_are_not_asked_say_which_ones_could_be(host: str, private
     with pytest.raises(ImageError, match=message) as refused:
         asyncio.run(fetcher.fetch(f"http://{host}/a.png", BodyHold(BodyBudget(1000))))
     assert refused.value.code == "image_url_not_allowed"
+
+
+def test_slow_origins_hold_up_no_other() -> None:
+    hangs = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        await hangs.wait()
+
+    async def quick(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nimage")
+
+    async def fetch() -> bytes:
+        async with AsyncExitStack() as stack:
+            servers = [await asyncio.start_server(kind, "127.0.0.1", 0) for kind in (slow, slow, slow, quick)]
+            origins = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
+            fetcher = Fetcher(origins, private=True, timeout_s=20, max_bytes=1000, per_minute=600)
+            stack.push_async_callback(fetcher.close)
+            hold = BodyHold(BodyBudget(1000))
+            waiting = [
+                asyncio.ensure_future(fetcher.fetch(f"{origin}/{number}", hold))
+                for origin in origins[:3]
+                for number in range(CONNECTIONS_PER_ORIGIN)
+            ]
+            await asyncio.sleep(0.1)
+            image = await asyncio.wait_for(fetcher.fetch(f"{origins[3]}/a.png", hold), 10)
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            hangs.set()
+            for server in servers:
+                server.close()
+            return image
+
+    assert asyncio.run(fetch()) == b"image"
 
 
 def test_nothing_is_fetched_by_default() -> None:
