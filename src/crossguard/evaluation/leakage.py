@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.bundle import sha256
+from crossguard.bundle import PROVENANCE, sha256
 from crossguard.data.datasets.rows import letters
 from crossguard.evaluation.estimates import Estimate
 from crossguard.likeness import Likeness
@@ -46,6 +47,25 @@ def sketch(posts: Iterable[Post]) -> list[str]:
 def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
     """Returns the sketch of two sets together: the smallest hashes of theirs are the smallest of all."""
     return sorted({*one, *other})[:SKETCH_SIZE]
+
+
+def joined_fingerprints(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns one `name` and `sketch` for each name, of all posts under it together."""
+    sketches: dict[str, list[str]] = {}
+    for entry in entries:
+        sketches[entry["name"]] = joined_sketch(sketches.get(entry["name"], []), entry["sketch"])
+    return [{"name": name, "sketch": known} for name, known in sketches.items()]
+
+
+def stored_fingerprints(run: Path, part: str) -> list[dict[str, Any]]:
+    """Returns what a run, or a bundle beside weights, says of its posts; `part` is `trained_on` or `measured_on`."""
+    path = run / PROVENANCE
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if "model" not in stored:
+        return list(stored.get(part, ()))
+    # The bundle says the same of them in its own words.
+    told = {"trained_on": stored["model"], "measured_on": stored.get("policies", {}).get("default", {})}
+    return list(told[part].get("fitted_on", ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.bundle import PROVENANCE
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan, fit
 from crossguard.evaluation.calibration.maps import LEAST, different
-from crossguard.evaluation.leakage import joined_sketch
+from crossguard.evaluation.leakage import joined_fingerprints, stored_fingerprints
 from crossguard.evaluation.score_tables import PREDICTIONS, unpack_texts
 from crossguard.models.loading import Outputs
 
@@ -154,22 +152,8 @@ def _posts(predicted: Mapping[str, NDArray[Any]]) -> Iterator[str]:
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:
     """Returns the fingerprints that runs stored of their posts, one entry per source."""
-    entries: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        for entry in _stored(run, part):
-            known = entries.setdefault(entry["name"], {"name": entry["name"], "what": what, "sketch": []})
-            known["sketch"] = joined_sketch(known["sketch"], entry["sketch"])
-    return list(entries.values())
-
-
-def _stored(run: Path, part: str) -> list[dict[str, Any]]:
-    path = run / PROVENANCE
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if "model" not in stored:
-        return list(stored.get(part, ()))
-    # A bundle lies beside the weights, and says the same of them in its own words.
-    told = {"trained_on": stored["model"], "measured_on": stored.get("policies", {}).get(DEFAULT, {})}
-    return list(told[part].get("fitted_on", ()))
+    entries = joined_fingerprints(entry for run in runs for entry in stored_fingerprints(run, part))
+    return [{"name": entry["name"], "what": what, "sketch": entry["sketch"]} for entry in entries]
 
 
 def _fit_label(

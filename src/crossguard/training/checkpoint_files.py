@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from crossguard.bundle import PROVENANCE, TOKENIZER, VAL_REPORT
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
-from crossguard.evaluation.leakage import joined_sketch, sketch
+from crossguard.evaluation.leakage import joined_fingerprints, joined_sketch, sketch
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
@@ -40,11 +40,13 @@ def write_checkpoint_files(
     cut: NDArray[np.bool_],
     tokenizer: str,
     untrained: Sequence[str] = (),
+    trained_before: Iterable[Mapping[str, Any]] = (),
 ) -> None:
     """Writes tokenizer, configurations, measures, predictions and weights of a run.
 
     `cut` says of which measured posts only the beginning was read, and `untrained` which of `text` and `image` was
-    never trained on. The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits
+    never trained on. `trained_before` are the fingerprints of what the runs were trained on that this one started from.
+    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits
     better ones.
     """
     save_text(folder / TOKENIZER, tokenizer)
@@ -59,7 +61,7 @@ def write_checkpoint_files(
     save_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
     save_json(folder / VAL_REPORT, to_report(evaluate(Sample.build(names, truth, scores, limits), rounds=0), limits))
     save_json(folder / "val_metrics.json", measures)
-    save_json(folder / PROVENANCE, provenance(trained, measured))
+    save_json(folder / PROVENANCE, provenance(trained, measured, trained_before))
     with telling_of(folder / PREDICTIONS):
         np.savez_compressed(
             folder / PREDICTIONS,
@@ -89,9 +91,12 @@ def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float])
     }
 
 
-def provenance(trained: Examples, measured: Examples) -> dict[str, Any]:
+def provenance(
+    trained: Examples, measured: Examples, trained_before: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Returns fingerprints of the posts of a run, by which a later evaluation notices that it knows them."""
-    return {"trained_on": _sketches(trained), "measured_on": _sketches(measured)}
+    trained_on = joined_fingerprints([*trained_before, *_sketches(trained)])
+    return {"trained_on": trained_on, "measured_on": _sketches(measured)}
 
 
 def _sketches(examples: Examples) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from crossguard.bundle import TOKENIZER
 from crossguard.cache import cache_folder
 from crossguard.errors import ConfigError
+from crossguard.evaluation.leakage import stored_fingerprints
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import Outputs, load_average, read_inference
+from crossguard.models.loading import Outputs, find_inference_config, load_average, read_inference
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
 from crossguard.training.examples import Examples
@@ -78,6 +79,9 @@ def train(
         _warn_of_cut(recipe, cut)
         trainer = Trainer(recipe, model, train_on, measure_on, folder)
         trainer.state.untrained = untrained
+        trainer.state.trained_before = [
+            entry for run in start for entry in stored_fingerprints(find_inference_config(run).parent, "trained_on")
+        ]
         measures, logits = trainer.run(resume=resume, save_every=save_every)
         if trainer.accelerator.is_main_process:
             write_checkpoint_files(
@@ -91,6 +95,7 @@ def train(
                 cut=cut,
                 tokenizer=tokenizer,
                 untrained=trainer.state.untrained,
+                trained_before=trainer.state.trained_before,
             )
         trainer.accelerator.wait_for_everyone()
         return measures

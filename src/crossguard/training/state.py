@@ -155,6 +155,8 @@ class RunState:
     progress: Progress = field(default_factory=Progress)
     # Which of `text` and `image` neither this run nor those that it started from saw.
     untrained: list[str] = field(default_factory=list)
+    # Fingerprints of what those were trained on, a `name` and a `sketch` each.
+    trained_before: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, folder: Path, identity: RunIdentity) -> None:
         """Writes the state beside its place, then moves it there; raises as `whole_weights`."""
@@ -164,6 +166,7 @@ class RunState:
             "average": self.average,
             "progress": asdict(self.progress),
             "untrained": self.untrained,
+            "trained_before": self.trained_before,
         }
         with whole_weights(folder / STATE) as unfinished:
             torch.save(parts | rest, unfinished)
@@ -183,7 +186,7 @@ class RunState:
         for name, mean in (self.average or {}).items():
             mean.copy_(state["average"][name])
         self.progress = Progress(**state["progress"])
-        self.untrained = state["untrained"]
+        self.untrained, self.trained_before = state["untrained"], state["trained_before"]
 
     def _parts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "scaler")}

@@ -11,7 +11,9 @@ from tests.support.tiny_table import write_tiny_table
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.errors import ConfigError
+from crossguard.evaluation.leakage import hashes, stored_fingerprints
 from crossguard.models.loading import save_model
+from crossguard.records import Post
 from crossguard.training.examples import folds
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model, check_inputs, train
@@ -142,6 +144,21 @@ def test_a_resumed_run_shows_images_to_the_encoder_that_it_started_from(short: R
     frozen = short.model_copy(update={"freeze_image": True})
     measures = train(frozen, table, tmp_path / "second", start=[tmp_path / "first"])
     assert train(frozen, table, tmp_path / "second", resume=True) == measures
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_run_knows_the_posts_that_its_start_was_trained_on(short: Recipe, tmp_path: Path) -> None:
+    first, second = write_tiny_table(tmp_path / "first", 24), tmp_path / "second.csv"
+    second.write_text("text,split,racist,sexist\nsome new words,train,0,1\nothers,train,1,0\nlast ones,val,1,0\n")
+    train(short, first, tmp_path / "one")
+    train(short, second, tmp_path / "two", start=[tmp_path / "one"])
+    own = hashes([Post("", "some new words"), Post("", "others")])
+    known = {name for entry in stored_fingerprints(tmp_path / "one", "trained_on") for name in entry["sketch"]}
+    assert known
+    for _ in range(2):
+        found = {name for entry in stored_fingerprints(tmp_path / "two", "trained_on") for name in entry["sketch"]}
+        assert found == {*known, *own}
+        train(short, second, tmp_path / "two", resume=True)
 
 
 @pytest.mark.filterwarnings("default")

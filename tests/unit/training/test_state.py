@@ -73,6 +73,15 @@ def test_a_saved_average_goes_into_that_of_the_run_which_may_be_on_a_gpu(tmp_pat
     assert own.item() == 1.0
 
 
+def test_a_state_remembers_what_its_run_started_from(tmp_path: Path) -> None:
+    state = state_of()
+    state.untrained, state.trained_before = ["image"], [{"name": "posts", "sketch": ["1"]}]
+    state.save(tmp_path, RUN)
+    again = state_of()
+    again.load(tmp_path, RUN)
+    assert (again.untrained, again.trained_before) == (state.untrained, state.trained_before)
+
+
 @pytest.mark.parametrize("name", ["bundle.json", "model.safetensors", "notes.txt"])
 def test_a_folder_with_something_else_in_it_is_not_written_over(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
