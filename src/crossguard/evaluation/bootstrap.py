@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.evaluation.estimates import Estimate, number
+from crossguard.evaluation.estimates import JEFFREYS, Estimate, number
 from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, ratio
 from crossguard.evaluation.sample import ANY, Sample, pool
 
 Table: TypeAlias = dict[str, Rounds]
-Engine: TypeAlias = Callable[[Counts], Table]
+
+
+class Engine(Protocol):
+    """From counts, (rounds, posts), to every metric, (rounds,)."""
+
+    def __call__(self, counts: Counts, random: np.random.Generator | None = None) -> Table:
+        """Computes the metrics, with a generator also for kinds of posts that are possible and have not come yet."""
+
 
 # Rounds at a time: the running sums of a chunk should stay in the processor's cache, and in memory with many posts.
 CHUNK = 16
@@ -34,7 +41,7 @@ def draw(posts: int, rounds: int, seed: int) -> Iterator[Counts]:
         yield np.stack([np.bincount(row, minlength=posts) for row in picks]).astype(np.int32)
 
 
-def resample(compute: Engine, posts: int, rounds: int = 1000, seed: int = 0) -> Table:
+def resample(compute: Callable[[Counts], Table], posts: int, rounds: int = 1000, seed: int = 0) -> Table:
     """Computes statistics on bootstrap resamples of the posts, (rounds,) each; empty for 0 rounds."""
     chunks = [compute(counts) for counts in draw(posts, rounds, seed)]
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]} if chunks else {}
@@ -45,16 +52,25 @@ def engine_for(sample: Sample) -> Engine:
 
     Averages have their key (`f1_macro`), metrics that of their label or of `any` before them (`any/roc_auc`); each has
     the shape (rounds,), and is NaN where it is undefined in a round.
+
+    Given a generator, rates are those of resamples to which a kind of post that the sample lacks, such as a missed one,
+    is added as H. Jeffreys' prior has it: no resample would ever have one, and a recall of 1 would seem certain.
     """
     tasks = sample.tasks()
     ranked = {task.name: Ranked(task) for task in (*tasks, sample.task(ANY))}
     pooled = Ranked(pool(tasks)) if tasks else None
     complete, correct = sample.complete(), sample.correct()
 
-    def compute(counts: Counts) -> Table:
-        per_label = {name: one(counts) for name, one in ranked.items()}
-        whole = _averages([per_label[task.name] for task in tasks], pooled(counts)) if pooled else {}
-        whole["subset_accuracy"] = ratio(counts[:, complete & correct].sum(axis=1), counts[:, complete].sum(axis=1))
+    def compute(counts: Counts, random: np.random.Generator | None = None) -> Table:
+        def unseen() -> Rounds:
+            return np.zeros((4, len(counts))) if random is None else random.gamma(JEFFREYS, size=(4, len(counts)))
+
+        per_label = {name: one(counts, unseen()) for name, one in ranked.items()}
+        whole = _averages([per_label[task.name] for task in tasks], pooled(counts, unseen())) if pooled else {}
+        right, wrong, *_ = unseen()
+        right, wrong = right * (not (complete & correct).any()), wrong * (not (complete & ~correct).any())
+        hits, posts = (counts[:, rows].sum(axis=1) for rows in (complete & correct, complete))
+        whole["subset_accuracy"] = ratio(hits + right, posts + right + wrong)
         return whole | {f"{name}/{key}": values for name, found in per_label.items() for key, values in found.items()}
 
     return compute

@@ -55,6 +55,11 @@ class Ranked:
         self._truth = truth.astype(np.int32)
         ends = np.flatnonzero(np.append(np.diff(ranks) != 0, True)) if len(ranks) else np.empty(0, dtype=np.int64)
         self._starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64) if len(ends) else ends
+        kinds = (flags & truth, ~flags & truth, flags & ~truth, ~flags & ~truth)
+        self._absent = np.array([not kind.any() for kind in kinds])[:, None]
+        hateful, harmless = ranks[truth], ranks[~truth]
+        # How many harmless posts rank no lower than the first and the last hateful one: none, or all, may be reached
+        self._before = [int((harmless >= end).sum()) for end in (hateful[0], hateful[-1])] if len(hateful) else [0, 0]
         gap = scores - truth
         # Columns of sums that thresholds and calibration need: one matrix product gives them for all rounds.
         surprise = -np.log(np.maximum(np.where(truth, scores, 1 - scores), np.finfo(np.float64).eps))
@@ -65,26 +70,34 @@ class Ranked:
         self._gap = gap[in_turn]
         self._bins = np.flatnonzero(np.diff(bin_of(scores[in_turn]), prepend=-1))
 
-    def __call__(self, counts: Counts) -> dict[str, Rounds]:
-        """Returns every metric by name, (rounds,), for counts of shape (rounds, posts); NaN where it is undefined."""
+    def __call__(self, counts: Counts, unseen: Rounds | None = None) -> dict[str, Rounds]:
+        """Returns every metric by name, (rounds,), for counts of shape (rounds, posts); NaN where it is undefined.
+
+        `unseen`, (4, rounds), are numbers of hateful posts that are found and missed, and of harmless ones that are
+        flagged and passed: each counts where there is no post of its kind, and so none in any resample.
+        """
         drawn = counts[:, self._rows]
         positive, negative = drawn * self._truth, drawn * (1 - self._truth)
         total, yes = drawn.sum(axis=1).astype(np.float64), positive.sum(axis=1).astype(np.float64)
         wide = drawn.astype(np.float64)
         hits, alarms, squares, surprise = (wide @ self._sums).T
-        recall, wrong = ratio(hits, yes), ratio(alarms, total - yes)
+        more = np.zeros((4, len(counts))) if unseen is None else unseen
+        found, missed, flagged, passed = more * self._absent
+        hits, alarms = hits + found, alarms + flagged
+        hateful = yes + found + missed
+        recall, wrong = ratio(hits, hateful), ratio(alarms, total - yes + flagged + passed)
         result = {
             "support": yes,
             "precision": ratio(hits, hits + alarms),
             "recall": recall,
-            "f1": np.where(yes > 0, ratio(2 * hits, hits + alarms + yes), np.nan),
+            "f1": np.where(hateful > 0, ratio(2 * hits, hits + alarms + hateful), np.nan),
             "false_positive_rate": wrong,
             "balanced_accuracy": (recall + 1 - wrong) / 2,
             "brier": ratio(squares, total),
             "log_loss": ratio(surprise, total),
             "ece": np.where(total >= BINS, ratio(self._miscalibration(wide), total), np.nan),
         }
-        return result | self._ranking(positive, negative, yes, total - yes)
+        return result | self._ranking(positive, negative, (yes, total - yes), more)
 
     def _miscalibration(self, wide: Rounds) -> Rounds:
         """Sum over bins of the distance between summed scores and summed outcomes, (rounds,)."""
@@ -95,7 +108,10 @@ class Ranked:
         sums = np.add.reduceat(wide * self._gap, self._bins, axis=1)
         return np.asarray(np.abs(sums).sum(axis=1))
 
-    def _ranking(self, positive: Counts, negative: Counts, yes: Rounds, no: Rounds) -> dict[str, Rounds]:
+    def _ranking(
+        self, positive: Counts, negative: Counts, sizes: tuple[Rounds, Rounds], unseen: Rounds
+    ) -> dict[str, Rounds]:
+        yes, no = sizes
         if len(self._starts) < len(self._truth):
             positive = np.add.reduceat(positive, self._starts, axis=1)
             negative = np.add.reduceat(negative, self._starts, axis=1)
@@ -110,7 +126,9 @@ class Ranked:
         for rate in FALSE_POSITIVE_RATES:
             allowed = (alarms <= (rate + ROUNDING) * no[:, None]).sum(axis=1)
             reached = padded[np.arange(len(hits)), allowed]
-            result[rate_key(rate)] = np.where(no > 0, ratio(reached, yes), np.nan)
+            most = (rate + ROUNDING) * (self._truth == 0).sum()
+            found, missed = unseen[0] * (self._before[0] > most), unseen[1] * (self._before[1] <= most)
+            result[rate_key(rate)] = np.where(no > 0, ratio(reached + found, yes + found + missed), np.nan)
         return result
 
 

@@ -84,7 +84,8 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     }
     overall = _averages(sample, per_label, found)
     if rounds and len(sample):
-        drawn = resample(engine, len(sample), rounds, seed)
+        random = np.random.default_rng((seed, 1))  # other numbers than those that draw the posts
+        drawn = resample(lambda counts: engine(counts, random), len(sample), rounds, seed)
         overall = {key: _bounded(key, estimate, drawn[key]) for key, estimate in overall.items()}
         per_label = {
             name: {key: _bounded(key, estimate, drawn[f"{name}/{key}"]) for key, estimate in estimates.items()}
@@ -115,7 +116,9 @@ def _averages(sample: Sample, per_label: Mapping[str, Estimates], whole: Mapping
 
 
 def _bounded(key: str, estimate: Estimate, rounds: Rounds) -> Estimate:
-    return estimate.with_biased_rounds(rounds) if key.startswith("ece") else estimate.with_rounds(rounds)
+    if key.startswith("ece"):
+        return estimate.with_biased_rounds(rounds)
+    return estimate.with_rounds(rounds).around_value()
 
 
 def baselines(sample: Sample) -> dict[str, Sample]:

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="metrics belong to crossguard[evaluate]")
 
+from scipy.stats import binom
 from sklearn.metrics import classification_report
 
 from crossguard.evaluation.results import evaluate, to_report, to_test_metrics
@@ -45,6 +46,49 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone() -> None:
     assert one.high is not None
     assert one.value is not None
     assert one.low < one.value < one.high
+
+
+def test_what_is_right_each_time_is_not_certain() -> None:
+    truth = np.zeros((300, 2))
+    truth[:5, 0], truth[:40, 1] = 1, 1
+    found = evaluate(Sample.build(LABELS, truth, 0.1 + 0.8 * truth), rounds=400)
+    recall = found.per_label["racist"]["recall"]
+    assert (recall.value, recall.high) == (1, 1)
+    assert recall.low == pytest.approx(0.62, abs=0.08), "what Jeffreys' prior leaves possible after 5 of 5"
+    alarms = found.per_label["racist"]["false_positive_rate"]
+    assert (alarms.value, alarms.low) == (0, 0)
+    assert alarms.high == pytest.approx(2.5 / 295, rel=0.3)
+    rates = ("precision", "recall", "f1", "false_positive_rate", "balanced_accuracy", "recall_at_fpr_0.01")
+    averages = [*(f"{rate}_macro" for rate in rates), "f1_micro", "recall_weighted", "subset_accuracy"]
+    shown = {f"{label}/{key}": found.per_label[label][key] for label in LABELS for key in rates}
+    for key, estimate in (shown | {key: found.overall[key] for key in averages}).items():
+        assert estimate.low is not None, key
+        assert estimate.high is not None, key
+        assert estimate.low < estimate.high, key
+
+
+def test_what_is_wrong_each_time_is_not_certain() -> None:
+    truth = np.tile([[1.0, 0.0]], (30, 1)) * (np.arange(30) < 10)[:, None]
+    found = evaluate(Sample.build(LABELS, truth, 0.9 - 0.8 * truth), rounds=400)
+    for key in ("recall", "recall_at_fpr_0.1", "precision"):
+        estimate = found.per_label["racist"][key]
+        assert (estimate.value, estimate.low) == (0, 0), key
+        assert estimate.high is not None
+        assert 0.05 < estimate.high < 0.3, key
+    assert found.overall["subset_accuracy"].high == pytest.approx(2.5 / 30, abs=0.04)
+
+
+@pytest.mark.parametrize(("posts", "recall"), [(5, 0.8), (20, 0.95)])
+def test_intervals_of_few_posts_hold_the_true_recall(posts: int, recall: float) -> None:
+    truth = (np.arange(40 + posts) < posts)[:, None].astype(np.float64)
+    held = 0.0
+    for hits in range(posts + 1):
+        scores = np.where(np.arange(len(truth)) < hits, 0.9, 0.1)[:, None]
+        found = evaluate(Sample.build(("x",), truth, scores), rounds=200).per_label["x"]["recall"]
+        assert found.low is not None
+        assert found.high is not None
+        held += float(binom.pmf(hits, posts, recall)) * (found.low <= recall <= found.high)
+    assert held > 0.94
 
 
 def test_averages_are_those_that_were_measured() -> None:
