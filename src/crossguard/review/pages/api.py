@@ -93,9 +93,11 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
         known = (table.c.kind == "appeal", table.c.source == appeal.source, table.c.external == appeal.id)
         before = tx.execute(select(table.c.id, table.c.appeal_of).where(*known)).first()
         if before is not None:
-            about = items.get(tx, before.appeal_of).external
-            if about != appeal.post and not about.startswith(f"{appeal.post}#"):  # the post may have been edited since
-                raise ReviewError(f"The appeal '{appeal.id}' is about the post '{about}'. Give this one its own id.")
+            about = items.get(tx, before.appeal_of)
+            if appeal.post not in {about.external, items.own_id(about)}:  # the post may have been edited since
+                raise ReviewError(
+                    f"The appeal '{appeal.id}' is about the post '{about.external}'. Give this one its own id."
+                )
             return {"item": before.id, "known_already": True}
         row = items.get(tx, items.find(tx, appeal.source, appeal.post).id, lock=True)  # nobody undoes it meanwhile
         if row.state != "decided":
@@ -107,6 +109,7 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
         if row.erased_at is not None:
             raise NotFoundError(f"The content of the post '{appeal.post}' is deleted, so nobody can look at it again.")
         place = {"kind": "appeal", "queue": APPEALS, "state": "open", "received_at": now, "urgency": -now / HOUR}
-        own = {"external": appeal.id, "reports": 0, "appeal_of": row.id, "appeal_reason": appeal.reason}
+        own = {"external": appeal.id, "version_of": None, "appeal_of": row.id, "appeal_reason": appeal.reason}
+        own["reports"] = 0
         made = items.copy(tx, row, **place, **own)
     return {"item": made, "known_already": False}

@@ -17,7 +17,7 @@ from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.counting import FeedPost, countable, items_of, scored_by
 from crossguard.review.store.database import POSTS, insert, take_turns
-from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, under_id
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, own_id, under_id
 from crossguard.review.store.likenesses import Content, contents_of
 from crossguard.review.store.schema import images, items, reports, votes
 
@@ -25,7 +25,7 @@ REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
 _UNIQUE: Final = ("source", "kind", "external")
 _WORDS: Final = select(
-    *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
+    *(items.c[name] for name in ("id", "source", "kind", "external", "version_of", "text", "image_text", "erased_at"))
 )
 _LOCKS: Final = 64
 _LATEST: Final = ("labels", "claimed_at", "decided_at")
@@ -204,7 +204,8 @@ def _set_apart(tx: Connection, old: Any) -> None:
     if old.id not in contents:
         return  # set apart with another item of that version
     version = [item for item, content in contents.items() if not content.is_edited(contents[old.id])]
-    tx.execute(update(items).where(items.c.id.in_(version)).values(external=_free_name(tx, old)))
+    named = {"external": _free_name(tx, old), "version_of": own_id(old)}
+    tx.execute(update(items).where(items.c.id.in_(version)).values(**named))
 
 
 def _free_name(tx: Connection, old: Any) -> str:

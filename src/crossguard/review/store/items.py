@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, insert, literal, select, true
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, true
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store.claims import DECIDED, OF_POSTS
-from crossguard.review.store.database import chunks
 from crossguard.review.store.schema import images, items, reports
 
 DEMO: Final = "demo"
@@ -18,11 +16,9 @@ DEMO: Final = "demo"
 ROUTED: Final = "routed"
 """Stratum of what is no sample of the feed: reports, appeals, golden items, and what a caller put into a queue."""
 _COPIED: Final = (
-    "source", "external", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score",
-    "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
+    "source", "external", "version_of", "text", "image_text", "author", "language", "posted_at", "decision", "action",
+    "score", "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
 )  # fmt: skip
-_VERSION: Final = re.compile(r"(.+?)#([1-9][0-9]{0,8})(?:#\2)*", re.DOTALL)
-"""How the earlier version of an edited post is named: by the id of the post and the number of its item."""
 HAVE_IDS_OF_POSTS: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
@@ -98,52 +94,15 @@ def find(db: Connection, source: str, external: str) -> Any:
 
 def earlier_version(db: Connection, source: str, external: str) -> str | None:
     """Returns the id of the newest decided version of a post from before it was edited; None without one."""
-    named = items.c.external == literal(f"{external}#").concat(cast(items.c.id, String))
-    which = (items.c.source == source, named, items.c.kind.in_(OF_POSTS), items.c.state == DECIDED)
-    found = select(items.c.external).where(*which, items.c.erased_at.is_(None)).order_by(items.c.id.desc())
+    which = (items.c.source == source, items.c.version_of == external, items.c.kind.in_(OF_POSTS))
+    decided = (items.c.state == DECIDED, items.c.erased_at.is_(None))
+    found = select(items.c.external).where(*which, *decided).order_by(items.c.id.desc())
     return db.execute(found.limit(1)).scalar_one_or_none()
 
 
-def own_id(db: Connection, row: Any) -> str:
+def own_id(row: Any) -> str:
     """Returns the id that the source sent for the post of an item, which may be an earlier version."""
-    return own_ids(db, row.source, [row.external]).get(row.external, str(row.external))
-
-
-def own_ids(db: Connection, source: str, names: Sequence[str]) -> dict[str, str]:
-    """Returns those names that are earlier versions of a source's posts, each with the id that the source sent.
-
-    The source itself may send an id that looks like that of a version; then the number is no item of that name, or the
-    post of the rest is older than that.
-    """
-    found: dict[str, str] = {}
-    versions = [version for name in names if (version := _VERSION.fullmatch(name))]
-    for chunk in chunks(versions):
-        found |= _edited(db, source, {version[0]: _parts(version) for version in chunk})
-    return found
-
-
-def _edited(db: Connection, source: str, parts: Mapping[str, tuple[int, Sequence[str]]]) -> dict[str, str]:
-    asked = {*parts}.union(*(ids for _, ids in parts.values()))
-    numbers: dict[str, list[int]] = {name: [] for name in asked}
-    called = (items.c.source == source, items.c.kind.in_(OF_POSTS), items.c.external.in_(asked))
-    for number, name in db.execute(select(items.c.id, items.c.external).where(*called)):
-        numbers[name].append(number)
-    found = {}
-    for name, (number, ids) in parts.items():
-        later = [id_ for id_ in ids if max(numbers[id_], default=0) > number]
-        if later and number in numbers[name]:
-            found[name] = later[0]
-    return found
-
-
-def _parts(version: re.Match[str]) -> tuple[int, list[str]]:
-    """Returns the number behind a name, and what may be the id before it: several where the number stands there again.
-
-    It does where the source itself had sent the id with that number, or sends ids that end in numbers.
-    """
-    name, id_, number = version[0], version[1], version[2]
-    mark = f"#{number}"
-    return int(number), [id_ + times * mark for times in range((len(name) - len(id_)) // len(mark))]
+    return str(row.version_of or row.external)
 
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:

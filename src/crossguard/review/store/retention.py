@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, delete, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
-from crossguard.review.store.claims import DECIDED, ERASED, NO_CLAIM, OF_POSTS, UNDECIDED
+from crossguard.review.store.claims import DECIDED, ERASED, NO_CLAIM, UNDECIDED
 from crossguard.review.store.counting import forget_words
 from crossguard.review.store.database import chunks
-from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock, own_ids
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
 BATCH: Final = 1000
@@ -88,25 +88,18 @@ def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
     Nobody may have told when the item was made: the service does not know.
     """
     posts = (items.c.source == source, HAVE_IDS_OF_POSTS)
-    theirs = set(tx.execute(select(items.c.external).where(*posts, items.c.author == author)).scalars())
-    versions = _versions(tx, source)
-    sent = {versions.get(name, name) for name in theirs}
-    names = sorted(sent.union(name for name, of in versions.items() if of in sent))
+    own = func.coalesce(items.c.version_of, items.c.external)
+    names = sorted(tx.execute(select(own).where(*posts, items.c.author == author).distinct()).scalars())
     of_nobody = (items.c.author.is_(None), items.c.erased_at.is_(None))
     found: list[int] = []
     for chunk in chunks(names):
-        found += tx.execute(select(items.c.id).where(*posts, *of_nobody, items.c.external.in_(chunk))).scalars()
+        named = items.c.external.in_(chunk) & items.c.version_of.is_(None)
+        for which in (named, items.c.version_of.in_(chunk)):
+            found += tx.execute(select(items.c.id).where(*posts, *of_nobody, which)).scalars()
     appealed = select(items.c.id).where(*posts, (items.c.author == author) | _one_of(found))
     appeals = (items.c.source == source, items.c.kind == "appeal", items.c.appeal_of.in_(appealed))
     found += tx.execute(select(items.c.id).where(*appeals, *of_nobody)).scalars()
     return _one_of(found)
-
-
-def _versions(tx: Connection, source: str) -> dict[str, str]:
-    """Returns what earlier versions are called by now, each with the id that the source sent."""
-    numbered = items.c.external.like(literal("%#").concat(cast(items.c.id, String)))
-    names = select(items.c.external).where(items.c.source == source, items.c.kind.in_(OF_POSTS), numbered)
-    return own_ids(tx, source, tx.execute(names).scalars().all())
 
 
 def _one_of(numbers: Sequence[int]) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ DAY: Final = 86_400.0
 SUM: Final = 4
 """Characters of a checksum of words."""
 Json = sa.JSON(none_as_null=True)
-CLAIMED: Final = sa.text("claimed_by IS NOT NULL")
+CLAIMED, EDITED, APPEALS = (sa.text(f"{name} IS NOT NULL") for name in ("claimed_by", "version_of", "appeal_of"))
 FILTERED: Final = ("flagged", "kind", "source", "language", "author", "score", "received_at")
 
 metadata = sa.MetaData(
@@ -85,6 +85,7 @@ items = sa.Table(
     sa.Column("source", sa.String(64), nullable=False),
     sa.Column("kind", sa.String(8), nullable=False),  # flag, report, audit, appeal or gold
     sa.Column("external", sa.String(512), nullable=False),  # the caller's id of the post, or of the appeal
+    sa.Column("version_of", sa.String(512)),  # the caller's id of a post that was edited since; its number is behind it
     sa.Column("queue", sa.String(64), nullable=False),
     sa.Column("state", sa.String(8), nullable=False),  # open, decided, gold, or erased before a decision
     sa.Column("text", sa.Text, nullable=False),
@@ -125,6 +126,8 @@ items = sa.Table(
     ),
     sa.Index(None, "state", "queue", "received_at"),
     sa.Index(None, "claimed_by", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
+    sa.Index(None, "version_of", sqlite_where=EDITED, postgresql_where=EDITED),
+    sa.Index(None, "appeal_of", sqlite_where=APPEALS, postgresql_where=APPEALS),
     sa.Index(None, "likeness", "queue", "state"),
     sa.Index(None, "author"),
     sa.Index(None, "state", "decided_at"),

@@ -295,5 +295,4 @@ def _change(tx: Connection, item: int, values: dict[str, Any]) -> None:
 
 def _reference(db: Connection, row: Any) -> dict[str, Any]:
     post = row if row.appeal_of is None else get(db, row.appeal_of)
-    own = own_id(db, post)
-    return {"item": row.id, "source": row.source, "kind": row.kind, "id": row.external, "post": own}
+    return {"item": row.id, "source": row.source, "kind": row.kind, "id": row.external, "post": own_id(post)}

@@ -107,6 +107,17 @@ def test_an_appeal_for_another_post_under_a_known_id_is_not_lost_quietly(
     assert take_appeal(console, Appeal(id="a1", post="1"), NOW) == made | {"known_already": True}
 
 
+def test_an_appeal_for_a_post_whose_id_ends_in_a_number_is_for_no_other(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1#9"), submission("1")], NOW)
+    for item in (1, 2):
+        cast(database, item, ann)
+    take_appeal(console, Appeal(id="a1", post="1#9"), NOW)
+    with pytest.raises(ReviewError, match="'a1' is about the post '1#9'"):
+        take_appeal(console, Appeal(id="a1", post="1"), NOW)
+
+
 def test_a_decision_that_is_appealed_against_is_not_taken_back(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.support import first_schema
 
 from crossguard.errors import ConfigError
-from crossguard.review.store import log, people, votes
+from crossguard.review.store import items, log, people, votes
 from crossguard.review.store.database import MIGRATIONS, Database
 from crossguard.review.store.schema import metadata
 
@@ -29,7 +29,7 @@ BROKEN = '''
 """Adds a table and fails."""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision, branch_labels, depends_on = "9999", "0005", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0006", None, None
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Integer()))
     op.execute("UPDATE people SET name = 'lost'")
@@ -56,7 +56,7 @@ def differences(database: Database) -> list[Any]:
 def test_a_new_database_has_the_schema(database: Database) -> None:
     assert differences(database) == []
     with database.read() as db:
-        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0005"
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0006"
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
@@ -144,6 +144,23 @@ def test_an_older_database_keeps_its_votes(tmp_path: Path, first_scripts: Path) 
     assert "undone_at IS NULL" in made
 
 
+def test_earlier_versions_in_an_older_database_keep_the_id_of_their_post(tmp_path: Path, first_scripts: Path) -> None:
+    engine = Database(create_engine(f"sqlite:///{tmp_path / 'old.sqlite'}"))
+    engine.migrate(first_scripts, revision="0001")
+    kinds = {"42#1": "flag", "42#1 ": "report", "42": "flag", "7#4": "flag", " 42#1": "gold"}
+    with engine.write() as tx:
+        for number, (name, kind) in enumerate(kinds.items(), 1):
+            tx.exec_driver_sql(
+                "INSERT INTO items (id, source, kind, external, queue, state, text, image_text, received_at, flagged, "
+                "reports, urgency, uncertainty, shuffle, stratum, inclusion, blind, needed, appeal_reason) VALUES "
+                "(?, 'a', ?, ?, 'main', 'open', '', '', 0, '', 0, 0, 0, 0, 'review', 1, 0, 1, '')",
+                (number, kind, name.strip()),
+            )
+    engine.close()
+    with Database.open(str(tmp_path / "old.sqlite")).read() as db:
+        assert [items.own_id(items.get(db, number)) for number in range(1, 6)] == ["42", "42", "42", "7#4", "42"]
+
+
 def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, tmp_path: Path) -> None:
     scripts = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, scripts)
@@ -152,7 +169,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, 
         database.migrate(scripts)
     assert "half" not in inspect(database.engine).get_table_names()
     with database.read() as db:
-        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0005"
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0006"
 
 
 def test_a_database_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_own_id_of_a_post_is_that_of_all_its_versions(console: Console, data
     with database.read() as db:
         rows = [items.get(db, number) for number in range(1, 8)]
         assert [row.external for row in rows] == ["3", "3#2", "1#3", "1#4", "1#99", "9#6", "1"]
-        assert [items.own_id(db, row) for row in rows] == ["3", "3#2", "1", "1", "1#99", "9#6", "1"]
+        assert [items.own_id(row) for row in rows] == ["3", "3#2", "1", "1", "1#99", "9#6", "1"]
 
 
 def test_the_own_id_of_a_post_may_end_in_the_number_of_its_item(console: Console, database: Database) -> None:
@@ -68,7 +68,7 @@ def test_the_own_id_of_a_post_may_end_in_the_number_of_its_item(console: Console
     with database.read() as db:
         rows = [items.get(db, number) for number in range(1, 4)]
         assert [row.external for row in rows] == ["post#1#1", "post#2", "post#1"]
-        assert [items.own_id(db, row) for row in rows] == ["post#1", "post#2", "post#1"]
+        assert [items.own_id(row) for row in rows] == ["post#1", "post#2", "post#1"]
 
 
 def test_a_copy_has_the_images_of_its_original(console: Console, database: Database) -> None:
