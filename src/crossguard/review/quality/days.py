@@ -25,19 +25,21 @@ _NO_POSTS: Final = Estimate.undefined("no posts")
 def per_day(db: Connection, now: float) -> dict[str, list[tuple[int, Any]]]:
     """Returns name -> (day since 1970, value) of the last days, the oldest first.
 
-    `came` and `decided` count items and votes, without the copies that golden items are; `flagged` estimates the part
+    `came` and `decided` count items and votes, without the demo and the copies that golden items are; `flagged` estimates the part
     of the feed's posts that was flagged, and `score` the mean of their highest score.
     """
     today = int(now // DAY)
     first = today - DAYS + 1
-    came = (items.c.received_at >= first * DAY, items.c.kind != "gold", not_demo(db, items.c.source))
+    of_posts = (items.c.kind != "gold", not_demo(db, items.c.source))
+    came = (items.c.received_at >= first * DAY, *of_posts)
     day_came = func.floor(items.c.received_at / DAY)
-    went = (counts(), votes.c.decided_at >= first * DAY)
+    went = (counts(), votes.c.decided_at >= first * DAY, *of_posts)
     day_went = func.floor(votes.c.decided_at / DAY)
+    decided = select(day_went, func.count()).join(items, items.c.id == votes.c.item).where(*went).group_by(day_went)
     posts = _posts(db, first)
     found: tuple[tuple[str, dict[int, Any], Any], ...] = (
         ("came", _numbers(db, select(day_came, func.count()).where(*came).group_by(day_came)), 0),
-        ("decided", _numbers(db, select(day_went, func.count()).where(*went).group_by(day_went)), 0),
+        ("decided", _numbers(db, decided), 0),
         ("flagged", {day: _flagged(of) for day, of in posts.items()}, _NO_POSTS),
         ("score", _mean_scores(db, posts, first), _NO_POSTS),
     )

@@ -43,6 +43,19 @@ def test_a_copy_as_a_golden_item_did_not_come_in(console: Console, database: Dat
         assert days.per_day(db, NOW)["came"][-1][1] == 1
 
 
+def test_votes_on_golden_items_and_the_demo_are_no_decisions_about_posts(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1"), submission("2", source="demo")], NOW)
+    console.intake.take([submission("3")], NOW)
+    with database.write() as tx:
+        golden = copy_golden(tx, 3, claimed_by=ann.id, claimed_at=NOW)
+    for item in (1, 2, golden):
+        cast(database, item, ann)
+    with database.read() as db:
+        assert days.per_day(db, NOW)["decided"][-1][1] == 1
+
+
 def test_a_day_without_a_post_has_no_mean(database: Database) -> None:
     assert mean_score(database) == Estimate.undefined("no posts")
 
