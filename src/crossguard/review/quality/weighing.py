@@ -82,9 +82,12 @@ def found_part(tables: Floats, count: int) -> Estimate:
     return ratio(top[:1], bottom[:1], top[1:], bottom[1:], count)
 
 
-def ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int) -> Estimate:
-    """Returns `top / bottom`, each of one number, with the interval of what was drawn of both."""
+def ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int, reason: str = "") -> Estimate:
+    """Returns `top / bottom`, each of one number, with the interval of what was drawn of both.
+
+    `reason` says why there is none where `bottom` is 0.
+    """
     if bottom[0] == 0:
-        return Estimate(None)
+        return Estimate.undefined(reason)
     ratios = tops / np.maximum(bottoms, 1e-12)
     return Estimate(float(top[0] / bottom[0]), count=count).with_rounds(ratios).around_value()

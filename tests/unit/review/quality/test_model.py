@@ -206,6 +206,7 @@ def test_figures_are_unknown_while_nothing_is_decided_in_most_of_what_they_are_a
     found = model.live([review, failed, far, near])
     for estimate in (found.recall, found.prevalence):
         assert (estimate.value, estimate.reason) == (None, "nothing is decided in allow-far")
+    assert found.precision.count == 12, "it rests on flagged posts alone"
     assert found.precision.value == pytest.approx(10 / 12)
     found = model.live([review, Stratum("block", posts=9), near])
     assert (found.precision.value, found.precision.reason) == (None, "nothing is decided in block")
@@ -222,6 +223,16 @@ def test_what_nobody_can_decide_withdraws_no_figure() -> None:
     found = model.live([review, far, *undecided, Stratum("allow-near", posts=9)])
     assert None not in {found.precision.value, found.recall.value, found.prevalence.value}
     assert found.missing == ["failed", "block", "allow-near"]
+
+
+def test_recall_is_unknown_where_no_post_is_hateful_and_precision_where_none_is_flagged() -> None:
+    review = Stratum("review", posts=12, samples=(Sample(1.0, 12, 0),))
+    far = Stratum("allow-far", posts=100, samples=(Sample(0.5, 50, 0),))
+    found = model.live([review, far])
+    assert (found.recall.value, found.recall.reason) == (None, "no hateful post was decided")
+    assert (found.precision.value, found.prevalence.value) == (0.0, 0.0)
+    assert (found.precision.count, found.prevalence.count) == (12, 62)
+    assert model.live([far]).precision.reason == "no flagged post was decided"
 
 
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
