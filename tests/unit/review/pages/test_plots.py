@@ -30,6 +30,14 @@ def test_every_plot_has_its_numbers_in_a_table() -> None:
     assert '0.250 <span class="interval">0.100 to 0.500</span>' in plots.series("t", [row[:2] for row in rows])
 
 
+def test_what_is_not_drawn_is_among_the_numbers() -> None:
+    rows = [(f"group {number}", Estimate(0.5, 0.4, 0.6)) for number in range(13)]
+    drawn, table = plots.intervals("t", rows, drawn=12).split("<summary>")
+    assert (drawn.count("<circle"), table.count("<tr><th")) == (12, 13)
+    assert 'viewBox="0 0 420 504"' in drawn, "as high as what it draws"
+    assert plots.intervals("t", rows).count("<circle") == 13
+
+
 def test_an_interval_surrounds_its_estimate_on_the_scale() -> None:
     drawn = plots.intervals("t", [("a", Estimate(0.25, 0.0, 1.0), None)])
     low, high = map(float, re.search(r'whisker" x1="([\d.]+)" x2="([\d.]+)"', drawn).groups())  # type: ignore[union-attr]

@@ -15,6 +15,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW, cast, person
 from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
+from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
 from crossguard.review.intake import Intake
@@ -42,6 +43,19 @@ def test_the_quality_page_draws_false_positives_per_group(client: TestClient, co
     assert "Part of the harmless posts naming a group that was flagged." in page
     drawn = page[page.index('aria-label="False-positive rate per group"') :]
     assert drawn.index("<title>Muslim: 0.50, 6 items</title>") < drawn.index("</svg>"), "three of six are flagged"
+
+
+def test_the_page_says_how_many_groups_it_draws(
+    client: TestClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client, console, role=Role.LEAD)
+    groups = [(f"group {number}", Estimate.share(13 - number, 20)) for number in range(13)]
+    for count, told in ((12, False), (13, True)):
+        found = quality.measure(console, console.now()) | {"groups": groups[:count]}
+        monkeypatch.setattr(console, "measured", (console.now(), found))
+        page = client.get("/quality").text
+        assert ("The 12 highest of 13 are drawn" in page) is told
+        assert page.count('<th scope="row">group ') == count
 
 
 def test_the_page_says_that_figures_are_too_high_while_flagged_posts_wait(client: TestClient, console: Console) -> None:
