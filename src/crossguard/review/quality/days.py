@@ -25,8 +25,8 @@ _NO_POSTS: Final = Estimate.undefined("no posts")
 def per_day(db: Connection, now: float) -> dict[str, list[tuple[int, Any]]]:
     """Returns name -> (day since 1970, value) of the last days, the oldest first.
 
-    `came` and `decided` count items and votes, without the demo and the copies that golden items are; `flagged` estimates the part
-    of the feed's posts that was flagged, and `score` the mean of their highest score.
+    `came` and `decided` count items and votes, without the demo and the copies that golden items are; `flagged`
+    estimates the part of the feed's posts that was flagged, and `score` the mean of their highest score.
     """
     today = int(now // DAY)
     first = today - DAYS + 1

@@ -87,10 +87,11 @@ def _estimates(strata: Sequence[Stratum]) -> tuple[Estimate, Estimate, Estimate]
     hits, everything = totals[:, flagged].sum(axis=1), totals.sum(axis=1)
     drawn_hits, drawn_everything = drawn[:, flagged].sum(axis=1), drawn.sum(axis=1)
     flags, posts = np.array([size[flagged].sum()]), np.array([size.sum()])
-    recall = ratio(hits, everything, drawn_hits, drawn_everything, count, "no hateful post was decided")
+    recall = ratio(hits, everything, drawn_hits, drawn_everything, count, reason="no hateful post was decided")
     if flagged.all():
         recall = Estimate.undefined("no allowed post was decided")
-    precision = ratio(hits, flags, drawn_hits, flags, int(checked[flagged].sum()), "no flagged post was decided")
+    flags_checked = int(checked[flagged].sum())
+    precision = ratio(hits, flags, drawn_hits, flags, flags_checked, reason="no flagged post was decided")
     prevalence = ratio(everything, posts, drawn_everything, posts, count)
     return recall, precision, prevalence
 

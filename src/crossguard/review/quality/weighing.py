@@ -82,7 +82,7 @@ def found_part(tables: Floats, count: int) -> Estimate:
     return ratio(top[:1], bottom[:1], top[1:], bottom[1:], count)
 
 
-def ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int, reason: str = "") -> Estimate:
+def ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int, *, reason: str = "") -> Estimate:
     """Returns `top / bottom`, each of one number, with the interval of what was drawn of both.
 
     `reason` says why there is none where `bottom` is 0.
