@@ -81,7 +81,7 @@ class Fetcher:
         self._timeout = timeout_s
         self._max_bytes = max_bytes
         self._pool = httpcore2.AsyncConnectionPool(
-            network_backend=GuardedBackend(private=private),
+            network_backend=GuardedBackend(private=private, timeout_s=timeout_s),
             max_connections=CONNECTIONS_PER_ORIGIN * max(1, len(self._slots)),
         )
 
@@ -182,10 +182,16 @@ def _as_ascii(host: str) -> str:
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects only to addresses that are allowed; to private and loopback ones where `private` says so."""
+    """Connects only to addresses that are allowed.
 
-    def __init__(self, *, private: bool) -> None:
+    Args:
+        private: Whether private and loopback ones are.
+        timeout_s: Longest time of a fetch, of which each address of a name gets a share, and the answer one.
+    """
+
+    def __init__(self, *, private: bool, timeout_s: float) -> None:
         self._private = private
+        self._timeout = timeout_s
         self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -211,9 +217,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                 kind = "a private address, which is fetched only with --fetch-private"
             raise ImageError("image_url_not_allowed", f"'{shortened(host)}' leads to {kind}.")
         *others, last = addresses
+        share = self._timeout / (len(addresses) + 1)
         for address in others:
-            with contextlib.suppress(httpcore2.ConnectError):
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            with contextlib.suppress(httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                return await self._inner.connect_tcp(address, port, share, local_address, socket_options)
         return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
 
 
