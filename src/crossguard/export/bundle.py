@@ -23,7 +23,7 @@ from crossguard.errors import BundleError, ConfigError, OutputError, suggest
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import DEFAULT, PolicyPlan, fit_policy, fitted_on
 from crossguard.export.push import LEFT_HOME
-from crossguard.export.source import ExportSource, open_checkpoint
+from crossguard.export.source import ExportSource, open_checkpoint, warn_of_thresholds
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import (
@@ -94,9 +94,9 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
 
 
 def copy_reports(source: ExportSource, folder: Path) -> None:
-    """Copies what a run says of itself, under the names that the model cards list."""
+    """Copies what a run says of itself, under the names that the model cards list; no metrics where it is averaged."""
     for name in REPORTS:
-        if (source.folder / name).is_file():
+        if not (source.averaged and name in METRICS) and (source.folder / name).is_file():
             shutil.copyfile(source.folder / name, folder / name)
 
 
@@ -115,11 +115,13 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
                 raise ConfigError(f"--policy {one.name}: unknown label scheme '{one.label_scheme}'.{hint}")
         fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
+    warn_of_thresholds(source)
     thresholds = zip(labels, source.inference["thresholds"], strict=True)
     stored = Policy(
         name=DEFAULT,
         version=plan.version,
-        description="The thresholds stored with the checkpoint.",
+        description="The thresholds stored with the checkpoint"
+        + (", which its weights had before they were averaged with others." if source.averaged else "."),
         label_scheme=next(iter(label_schemes)),
         labels={name: LabelPolicy(threshold=threshold) for name, threshold in thresholds},
         provenance={"fitted_on": fitted_on([source.folder], "measured_on", "thresholds")},
@@ -155,8 +157,8 @@ def _provenance(source: ExportSource, plan: ExportPlan) -> dict[str, Any]:
         "recipe": _recipe(source),
         "storage": dict(plan.weight_dtypes),
         "untrained": source.inference.get("untrained", []),
-        "averaged_runs": 1 + len(plan.average),
-        "fitted_on": fitted_on([source.folder], "trained_on", "the model's weights"),
+        "averaged_runs": 1 + len(source.averaged),
+        "fitted_on": fitted_on([source.folder, *source.averaged], "trained_on", "the model's weights"),
     }
 
 

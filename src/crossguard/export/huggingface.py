@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from crossguard.bundle import CARD, TOKENIZER
 from crossguard.export.bundle import REPORTS, copy_reports
-from crossguard.export.source import ExportSource, open_checkpoint
+from crossguard.export.source import ExportSource, open_checkpoint, warn_of_thresholds
 from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
 from crossguard.registry import refuse_bundle
 from crossguard.saving import save_json, whole_folder
@@ -38,6 +38,7 @@ def export_huggingface(run: Path, out: Path, average: tuple[Path, ...] = ()) -> 
     """
     refuse_bundle(out)
     source = open_checkpoint(run, average)
+    warn_of_thresholds(source)
     template = resources.files("crossguard") / "resources" / "huggingface"
     code = resources.files("crossguard.models")
     with whole_folder(out, last=CONFIG, replaced=REPORTS) as folder:
@@ -119,8 +120,11 @@ def _without_paths(encoder: dict[str, Any]) -> dict[str, Any]:
 
 
 def _card(source: ExportSource, out: Path, template: Any) -> str:
-    """Returns the model card: the one that is there, the run's own, or a first one to be completed by a person."""
-    for place in (out, source.folder):
+    """Returns the model card: the one that is there, the run's own, or a first one to be completed by a person.
+
+    A mean of several runs is none of them, and begins with a card of its own.
+    """
+    for place in (out, source.folder)[: 1 if source.averaged else 2]:
         if (place / CARD).is_file():
             return (place / CARD).read_text(encoding="utf-8")
     rows = zip(source.labels, source.inference["thresholds"], strict=True)

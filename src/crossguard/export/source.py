@@ -8,6 +8,7 @@ preprocessing and often its tokenizer to the encoder's own files; `open_checkpoi
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -19,11 +20,20 @@ from crossguard.bundle import TOKENIZER
 from crossguard.checked_settings import StrictModel, parse
 from crossguard.errors import BundleError, ConfigError, first_line
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import INFERENCE_CONFIG, Checkpoint, Outputs, load_average, load_checkpoint
+from crossguard.models.loading import (
+    INFERENCE_CONFIG,
+    Checkpoint,
+    Outputs,
+    find_inference_config,
+    load_average,
+    load_checkpoint,
+    read_inference,
+)
 from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 
+logger = logging.getLogger(__name__)
 # How the reference turns images into pixels when it evaluates: shorter side to size, centre crop, bilinear.
 REFERENCE_IMAGE: Final = {"resize": "crop", "interpolation": "bilinear"}
 _PADDING: Final = ("[PAD]", "<pad>", "<|endoftext|>", "<end>")
@@ -46,6 +56,7 @@ class ExportSource:
     text: TextSpec  # how texts become tokens
     image: ImageSpec  # how images become pixels
     tokenizer: str
+    averaged: tuple[Path, ...] = ()  # where the configurations of further runs lie, whose weights are in the mean
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,7 +105,21 @@ def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
     if problems:
         raise BundleError(f"{run} is inconsistent: {'; '.join(problems)}.")
     told = {**inference, "encoder_name": public_name(str(inference.get("encoder_name", model.config.encoder_name)))}
-    return ExportSource(model, told, folder, text, image, tokenizer)
+    if average:
+        others = [read_inference(one).get("untrained", ()) for one in average]
+        told["untrained"] = [kind for kind in told.get("untrained", ()) if all(kind in one for one in others)]
+    further = tuple(find_inference_config(one).parent for one in average)
+    return ExportSource(model, told, folder, text, image, tokenizer, further)
+
+
+def warn_of_thresholds(source: ExportSource) -> None:
+    """Warns where the stored thresholds are those of one run, and not of the mean of several."""
+    if source.averaged:
+        logger.warning(
+            "The thresholds are those of %s before its weights were averaged; now they may flag more posts or fewer. "
+            "Fit thresholds to the mean: crossguard calibrate DATA --model BUNDLE",
+            source.folder,
+        )
 
 
 def public_name(encoder_name: str) -> str:

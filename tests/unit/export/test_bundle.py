@@ -40,10 +40,11 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def source_of(run: Path, **inference: Any) -> ExportSource:
+def source_of(run: Path, averaged: tuple[Path, ...] = (), **inference: Any) -> ExportSource:
     told = {"class_names": LABELS, "thresholds": [0.3, 0.7], "encoder_name": "clip", "untrained": ["image"]} | inference
     model = tiny(ModelConfig("clip", num_outputs=4, fusion_dim=8))
-    return ExportSource(model, told, run, TextSpec(max_length=77), ImageSpec(size=32), tokenizer().to_str())
+    text, image = TextSpec(max_length=77), ImageSpec(size=32)
+    return ExportSource(model, told, run, text, image, tokenizer().to_str(), averaged)
 
 
 @pytest.fixture
@@ -57,14 +58,14 @@ def fake(run: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> lis
             shutil.copyfile(path, folder / path.name)
 
     monkeypatch.setattr(exporting, "export_graphs", graphs)
-    monkeypatch.setattr(exporting, "open_checkpoint", lambda folder, _: source_of(folder))
+    monkeypatch.setattr(exporting, "open_checkpoint", source_of)
     return asked
 
 
 def test_the_bundle_of_a_run_opens_and_says_where_it_is_from(
     run: Path, tmp_path: Path, fake: list[Mapping[str, str]]
 ) -> None:
-    made = export_bundle(run, tmp_path / "out", ExportPlan("mine", "2.1", {"text": "int8"}, average=(run,)))
+    made = export_bundle(run, tmp_path / "out", ExportPlan("mine", "2.1", {"text": "int8"}))
     assert read_bundle(tmp_path / "out", verify=True).manifest == made.manifest
     assert fake == [{"text": "int8"}]
     assert (made.manifest.model.name, made.manifest.model.version) == ("mine", "2.1")
@@ -75,7 +76,7 @@ def test_the_bundle_of_a_run_opens_and_says_where_it_is_from(
     provenance = made.provenance()
     assert "encoder_name: clip" in provenance["recipe"]
     assert "/home/me" not in str(provenance)
-    assert provenance["averaged_runs"] == 2
+    assert provenance["averaged_runs"] == 1
     assert provenance["untrained"] == ["image"]
     assert [entry["what"] for entry in provenance["fitted_on"]] == ["the model's weights"]
 
@@ -88,6 +89,27 @@ def test_without_plans_the_runs_thresholds_are_the_policy(
     assert {name: rule.threshold for name, rule in policy.labels.items()} == {"racist": 0.3, "insult": 0.7}
     told = json.loads((tmp_path / "out" / "inference_config.json").read_text(encoding="utf-8"))
     assert told["thresholds"] == [0.3, 0.7]
+
+
+def test_a_mean_of_runs_knows_all_their_posts_and_has_no_metrics_of_one(
+    run: Path, tmp_path: Path, fake: list[Mapping[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    entry = {"name": "posts", "sketch": ["0002"]}
+    (other / "provenance.json").write_text(json.dumps({"trained_on": [entry], "measured_on": [entry]}))
+    made = export_bundle(run, tmp_path / "out", ExportPlan("mine", average=(other,)))
+    provenance = made.provenance()
+    assert provenance["averaged_runs"] == 2
+    assert [entry["sketch"] for entry in provenance["fitted_on"]] == [["0001", "0002"]]
+    assert not (tmp_path / "out" / "val_report.json").exists()
+    (policy,) = made.manifest.policies.values()
+    assert "before they were averaged" in policy.description
+    assert f"The thresholds are those of {run} before its weights were averaged" in caplog.text
+    caplog.clear()
+    export_bundle(run, tmp_path / "one", ExportPlan("mine"))
+    assert (tmp_path / "one" / "val_report.json").is_file()
+    assert not caplog.text
 
 
 def test_a_bundle_without_a_default_policy_is_refused(run: Path, tmp_path: Path, fake: list[Mapping[str, str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ def test_a_card_by_hand_counts_more_than_the_runs_and_that_more_than_a_first_one
     assert "base_model: openai/clip\n" in first
     (run / "README.md").write_text("of the run", encoding="utf-8")
     assert _card(source, out, template) == "of the run"
+    assert "| sexist | 0.75 |" in _card(replace(source, averaged=(run,)), out, template), "a mean is no run"
     (out / "README.md").write_text("by hand", encoding="utf-8")
     assert _card(source, out, template) == "by hand"
 

@@ -50,6 +50,14 @@ def checkpoint(folder: Path, **told: Any) -> Path:
     return folder
 
 
+def test_a_mean_of_runs_names_them_and_knows_what_any_of_them_was_trained_on(tmp_path: Path) -> None:
+    one = checkpoint(tmp_path / "one", untrained=["text", "image"])
+    other = checkpoint(tmp_path / "other", untrained=["image"])
+    source = open_checkpoint(one, (other,))
+    assert (source.averaged, source.inference["untrained"]) == ((other,), ["image"])
+    assert open_checkpoint(one).inference["untrained"] == ["text", "image"]
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [
