@@ -23,6 +23,7 @@ from crossguard.models.loading import Outputs, find_inference_config, load_avera
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
 from crossguard.training.examples import Examples
+from crossguard.training.measure import chosen, measure_outputs
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
@@ -68,6 +69,7 @@ def train(
         examples, measured = read_examples(recipe, data, fold)
         earlier = _starts(start)
         _warn(recipe, examples, measured, fold)
+        _warn_of_choice(recipe, measured)
         model, encoder, tokenizer = _build(recipe, start)
         training_images, measured_images = _caches(recipe, data, examples, measured)
         untrained = _untrained(examples, training_images, earlier)
@@ -137,6 +139,21 @@ def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | N
             "the data? Add posts with other answers, or leave it out of the recipe: --set 'labels=[...]'",
             ", ".join(labels),
         )
+
+
+def _warn_of_choice(recipe: Recipe, measured: Examples) -> None:
+    """Says so where no epoch can be better than another, because the held-out posts leave the metric undefined."""
+    nothing = np.zeros(measured.targets.shape, dtype=np.float32)
+    if not recipe.chooses_epoch or not np.isnan(chosen(recipe, measure_outputs(recipe, measured, nothing))):
+        return
+    effects = ["the last epoch is kept"] * recipe.select_best
+    effects += ["early_stopping_patience does nothing"] * (recipe.early_stopping_patience is not None)
+    logger.warning(
+        "%s cannot be measured, so %s. It needs held-out posts that carry a label and others that do not%s.",
+        recipe.metric_for_best_model,
+        " and ".join(effects),
+        "; the loss needs any: --set metric_for_best_model=loss" if len(measured) else "",
+    )
 
 
 def _warn_of_cut(recipe: Recipe, cut: NDArray[np.bool_]) -> None:
