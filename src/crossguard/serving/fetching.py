@@ -23,7 +23,6 @@ from crossguard.errors import ConfigError, ImageError
 from crossguard.serving.bodies import BodyHold
 from crossguard.serving.errors import Overloaded, TooManyPosts
 from crossguard.serving.rates import RateLimiter
-from crossguard.serving.settings import MEBI
 
 PORTS: Final = {"http": 80, "https": 443}
 # What a URL may have beside letters and digits (RFC 3986); the rest is read differently by different parsers, and is
@@ -132,7 +131,7 @@ class Fetcher:
         body = bytearray()
         async for chunk in response.aiter_stream():
             if len(body) + len(chunk) > self._max_bytes:
-                raise ImageError("image_too_large", f"An image may have {self._max_bytes / MEBI:g} MiB; this has more.")
+                raise ImageError("image_too_large", f"An image may have {self._max_bytes:,} bytes; this has more.")
             hold.take(len(chunk))
             body += chunk
         return bytes(body)
@@ -235,7 +234,8 @@ def is_allowed(address: str, *, private: bool) -> bool:
         return private
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved:
         return False
-    return ip.is_global or (private and ip.is_private)
+    site_local = isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local  # which Python counts as global
+    return private if site_local else ip.is_global or (private and ip.is_private)
 
 
 def _inner_address(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -211,6 +211,7 @@ def test_addresses_of_the_internet_are_allowed(address: str) -> None:
         "100.64.0.1",
         "::1",
         "fd00::1",
+        "fec0::1",
         "::ffff:127.0.0.1",
         "2002:7f00:0001::",
         "2001:0:0:0:0:0:80ff:fffe",
@@ -233,6 +234,7 @@ def test_private_addresses_are_a_choice() -> None:
     assert is_allowed("127.0.0.1", private=True)
     assert is_allowed("::1", private=True)  # what localhost is, too, on most machines
     assert is_allowed("fd00::1", private=True)
+    assert is_allowed("fec0::1", private=True)  # their predecessors, which some networks still have
 
 
 def test_one_internal_address_of_a_name_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
