@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 from crossguard.data.image_formats import FORMATS, is_heif, looks_like
 from crossguard.data.image_frames import FrameChoice
 from crossguard.data.image_headers import Header, gif_header, read_header, without_bulk
-from crossguard.data.image_limits import MEBI, ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_modes import bytes_per_pixel, to_rgb
 from crossguard.errors import CrossguardError, ImageError, pip
 from crossguard.preprocessing.resize import Square
@@ -209,8 +209,8 @@ def _check_cost(image: Image.Image, header: Header | None, name: str, limits: Im
     if needed > limits.max_decoded_bytes:
         raise ImageError(
             "image_needs_memory",
-            f"An image may take {limits.max_decoded_bytes / MEBI:.0f} MiB to decode; {name} would take "
-            f"{needed / MEBI:.0f} MiB ({size[0]} x {size[1]}, {image.format or 'array'}, {image.mode}).",
+            f"An image may take {limits.max_decoded_bytes:,} bytes to decode; {name} would take "
+            f"{needed:,} ({size[0]} x {size[1]}, {image.format or 'array'}, {image.mode}).",
         )
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-from crossguard.data.image_limits import MEBI, ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import ImageError
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _check_kind(status: os.stat_result, name: str) -> None:
 def _from_data_url(url: str, limits: ImageLimits) -> bytes:
     # Base64 spends four characters on three bytes; percent signs spend up to three on one.
     if len(url) > 3 * limits.max_bytes:
-        _check_size(len(url) // 3, url, limits)
+        _check_size(len(url) // 3, url, limits, "at least ")
     head, comma, body = url.partition(",")
     if not comma:
         raise ImageError("image_bad_data_url", f"A data: URL needs a comma before its data: '{shortened(url)}'.")
@@ -197,9 +197,9 @@ def _from_data_url(url: str, limits: ImageLimits) -> bytes:
         ) from None
 
 
-def _check_size(size: int, source: object, limits: ImageLimits) -> None:
+def _check_size(size: int, source: object, limits: ImageLimits, about: str = "") -> None:
     if size > limits.max_bytes:
         raise ImageError(
             "image_too_large",
-            f"An image may have {limits.max_bytes / MEBI:.0f} MiB; {describe(source)} has {size / MEBI:.1f} MiB.",
+            f"An image may have {limits.max_bytes:,} bytes; {describe(source)} has {about}{size:,}.",
         )

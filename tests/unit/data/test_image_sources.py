@@ -124,3 +124,12 @@ class TestSources:
 def test_what_is_nearly_a_path_is_told_how_it_is_written(source: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=re.escape(told)):
         read_encoded(source, ImageLimits(), tmp_path)
+
+
+def test_a_limit_is_told_as_it_was_set(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x" * 3000)
+    url = f"data:;base64,{'A' * 10_000}"
+    for source, size in ((str(path), "3,000"), (b"x" * 3000, "3,000"), (url, "at least 3,337")):
+        with pytest.raises(ImageError, match=rf"^An image may have 2,048 bytes; .* has {size}\.$"):
+            read_encoded(source, ImageLimits(max_bytes=2048))
