@@ -15,6 +15,8 @@ from crossguard.serving.errors import BadRequest
 
 MULTIPART = "multipart/form-data"
 IMAGE_FIELDS: Final = frozenset({"image", "images"})
+AS_IT_IS: Final = frozenset({b"7bit", b"8bit", b"binary"})
+"""Transfer encodings that change nothing; the others are of e-mail, and in forms deprecated (RFC 7578, 4.7)."""
 MOST_SEMICOLONS = 100
 """In what a part says of itself; for each, all of it is read: a form of 4 MB held up all others for 4 s."""
 # Values of the text fields by name; file name and content of each upload, in order.
@@ -46,6 +48,12 @@ class _WholeBodyParser(MultiPartParser):
         self._ended = False
 
     def on_headers_finished(self) -> None:
+        encoding = dict(self._current_part.item_headers).get(b"content-transfer-encoding", b"binary").strip().lower()
+        if encoding not in AS_IT_IS:
+            told = encoding[:40].decode("latin-1")
+            raise MultiPartException(
+                f"A part has the Content-Transfer-Encoding '{told}'; send it as it is."
+            )
         if (self._current_part.content_disposition or b"").count(b";") > MOST_SEMICOLONS:
             raise MultiPartException(f"A part has more than {MOST_SEMICOLONS} semicolons in its name or parameters.")
         super().on_headers_finished()

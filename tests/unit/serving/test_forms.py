@@ -46,6 +46,20 @@ def test_a_part_has_no_more_semicolons_than_are_read_in_no_time(service: Service
         read(service, part("image", b"1", ";" * 4000))
 
 
+@pytest.mark.parametrize("encoding", ["base64", "Quoted-Printable", "x-uuencode"])
+def test_a_part_that_is_encoded_as_in_mail_is_refused(service: Service, encoding: str) -> None:
+    """It would be scored as it is written."""
+    begin, end = part("text", b"aGVsbG8=").split(b"\r\n\r\n")
+    header = f"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    with pytest.raises(BadRequest, match=f"Content-Transfer-Encoding '{encoding.lower()}'") as refused:
+        read(service, begin + header + end)
+    assert refused.value.code == "invalid_form"
+    for plain in (b"7bit", b" 8BIT ", b"binary"):
+        assert read(service, begin + b"\r\nContent-Transfer-Encoding:" + plain + b"\r\n\r\n" + end)[0] == {
+            "text": "aGVsbG8="
+        }
+
+
 def test_a_file_without_a_name_gets_its_place(service: Service) -> None:
     _, files = read(service, part("image", b"1", ""), part("image", b"2", ""))
     assert [name for name, _ in files] == ["image-0", "image-1"]
