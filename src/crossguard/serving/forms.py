@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from math import inf
 from typing import Final, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -17,6 +19,10 @@ MULTIPART = "multipart/form-data"
 IMAGE_FIELDS: Final = frozenset({"image", "images"})
 AS_IT_IS: Final = frozenset({b"7bit", b"8bit", b"binary"})
 """Transfer encodings that change nothing; the others are of e-mail, and in forms deprecated (RFC 7578, 4.7)."""
+EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*utf-8'[a-z0-9-]{0,35}'([^\s;\"\\]+)", re.IGNORECASE)
+"""A name beyond ASCII as in e-mail, which forms should not have (RFC 7578, 4.2): .NET sends it beside one that is
+encoded in another way, older versions of Python's `requests` alone."""
+ENDS_NAME: Final = re.compile(rb"[\x00-\x1f\";\\]")
 MOST_SEMICOLONS = 100
 """In what a part says of itself; for each, all of it is read: a form of 4 MB held up all others for 4 s."""
 # Values of the text fields by name; file name and content of each upload, in order.
@@ -51,11 +57,13 @@ class _WholeBodyParser(MultiPartParser):
         encoding = dict(self._current_part.item_headers).get(b"content-transfer-encoding", b"binary").strip().lower()
         if encoding not in AS_IT_IS:
             told = encoding[:40].decode("latin-1")
-            raise MultiPartException(
-                f"A part has the Content-Transfer-Encoding '{told}'; send it as it is."
-            )
-        if (self._current_part.content_disposition or b"").count(b";") > MOST_SEMICOLONS:
+            raise MultiPartException(f"A part has the Content-Transfer-Encoding '{told}'; send it as it is.")
+        disposition = self._current_part.content_disposition or b""
+        if disposition.count(b";") > MOST_SEMICOLONS:
             raise MultiPartException(f"A part has more than {MOST_SEMICOLONS} semicolons in its name or parameters.")
+        extended = EXTENDED_NAME.search(disposition)
+        if extended and not ENDS_NAME.search(plain := unquote_to_bytes(extended[1])):
+            self._current_part.content_disposition = b'%b; filename="%b"' % (disposition, plain)  # the last one counts
         super().on_headers_finished()
         name, is_file = self._current_part.field_name, self._current_part.file is not None
         if is_file and name in self._fields:

@@ -60,6 +60,31 @@ def test_a_part_that_is_encoded_as_in_mail_is_refused(service: Service, encoding
         }
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("filename*=UTF-8''h%C3%A9%20%e2%82%ac.png", "h\u00e9 \u20ac.png"),
+        ("filename=\"=?utf-8?B?aMOp?=\"; filename*=utf-8''h%C3%A9.png", "h\u00e9.png"),
+        ("filename*=utf-8'en'a.png; filename=\"b.png\"", "a.png"),
+        *(
+            (f'filename="b.png"; filename*={other}', "b.png")
+            for other in (
+                "utf-8''a%22.png",
+                "utf-8''a%0d.png",
+                "latin-1''a",
+                "utf-8''%5ca",
+                "utf-8''a%3b",
+                "a",
+                "utf-8''",
+            )
+        ),
+    ],
+)
+def test_a_name_beyond_ascii_may_be_written_as_in_mail(service: Service, names: str, expected: str) -> None:
+    begin = f'--b\r\ncontent-disposition: form-data; name="image"; {names}\r\n\r\n'.encode()
+    assert read(service, begin + b"1\r\n") == ({}, [(expected, b"1")])
+
+
 def test_a_file_without_a_name_gets_its_place(service: Service) -> None:
     _, files = read(service, part("image", b"1", ""), part("image", b"2", ""))
     assert [name for name, _ in files] == ["image-0", "image-1"]
