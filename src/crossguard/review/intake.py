@@ -38,7 +38,7 @@ class Received:
     taken: int
     known: int
     passed: int
-    edited: Sequence[str] = ()  # ids of those taken that were there with another text or other images
+    edited: Sequence[str] = ()  # ids of those that were there with another text or other images
     left_out: Sequence[str] = ()  # of a file: which rows the console does not take, each with the reason
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,10 +60,20 @@ class Intake:
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
         their ids, and the rest is only counted, which is what the estimate of recall needs. A post that is sent again
         neither becomes another item nor counts again, whatever the policy says of it by then, unless it was edited:
-        then its new version is to be judged, too. In the numbers of the feed, it is what the policy says of it by now.
+        then its new version is to be judged, too, and what was said about the earlier one is not about the new one,
+        sampled or not. In the numbers of the feed, it is what the policy says of it by now.
         """
         checked = [self._check(post) for post in posts]
-        new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
+        wanted = [self._wanted(post, decision) for post, decision in checked]
+        names = [(post.source, post.id) for post, _ in checked]
+        with self._database.read() as db:  # before its turn to write, as images are decoded for those that are there
+            there = arrivals.stored(db, {name for name, stored in zip(names, wanted, strict=True) if not stored})
+        there |= {name for name, stored in zip(names, wanted, strict=True) if stored}
+        new = [
+            self._item(post, decision, now) if stored else _version(post, decision)
+            for (post, decision), name, stored in zip(checked, names, wanted, strict=True)
+            if name in there
+        ]
         # Also of posts that are not sampled any more: erasing an author has to find what is there of them.
         authors = {(post.source, post.id): post.author for post, _ in reversed(checked) if post.author is not None}
         feed = [
@@ -83,7 +93,7 @@ class Intake:
         with self._database.write() as tx:
             made, edited = arrivals.put(tx, new, authors, feed, day)
             count_feed(tx, day, feed)
-        return Received(made, len(new) - made, len(checked) - len(new), edited)
+        return Received(made, sum(wanted) - made, len(checked) - sum(wanted), edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:
         settings, expected = self._settings, post.expected
@@ -107,7 +117,6 @@ class Intake:
 
     def _item(self, post: Submission, decision: Decision | None, now: float) -> arrivals.NewItem:
         kind = _kind(post, decision)
-        images = [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
         second = (
             kind != "audit"
             and post.source != DEMO  # a newcomer is alone, and sees what the model says
@@ -142,10 +151,22 @@ class Intake:
             "needed": 2 if second and kind != "gold" else 1,
             "expected": post.expected.model_dump() if post.expected else None,
         }
+        images = _images(post)
         likeness = describe(f"{post.text} {post.image_text}", [found for _, found, _ in images if found])
         report = (post.report.reporter, post.report.reason) if post.report else None
         suggestion = (post.suggestion.by, post.suggestion.scores) if post.suggestion else None
         return arrivals.NewItem(row, images, likeness, report, suggestion)
+
+
+def _version(post: Submission, decision: Decision | None) -> arrivals.NewItem:
+    """Returns an allowed post that is not sampled: what is there of it may be about an earlier version."""
+    row = {"source": post.source, "kind": _kind(post, decision), "external": post.id}
+    return arrivals.NewItem(row | {"text": post.text, "image_text": post.image_text}, _images(post), wanted=False)
+
+
+def _images(post: Submission) -> list[tuple[bytes | None, bytes | None, str]]:
+    """Returns JPEG, perceptual hash and problem of each image."""
+    return [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
 
 
 def _named(decision: Decision | None) -> Iterator[str]:

@@ -64,7 +64,7 @@ def test_columns_and_format_are_named_as_for_scoring(tmp_path: Path, capsys: pyt
     posts.write_text("Nummer,Nachricht,author\n7,Guten Tag,bob\n")
     command = importing(posts, "--input-format", "csv")
     assert run(command) == 3
-    assert "Name yours with --text-column" in capsys.readouterr().err
+    assert "To read one: --text-column NAME" in capsys.readouterr().err
     assert run([*command, "--text-column", "Nachricht", "--id-column", "Nummer"]) == 0
     (row,) = stored(tmp_path)
     assert (row.external, row.text, row.author) == ("7", "Guten Tag", "bob")

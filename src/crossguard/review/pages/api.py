@@ -86,7 +86,7 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
     """Stores an appeal in its queue; sending it again changes nothing. The outcome goes out as `appeal.decided`.
 
     Raises:
-        NotFoundError: The post was never sent here.
+        NotFoundError: The post was never sent here, or nobody needed to see it.
         ReviewError: It is not decided yet, or its content is deleted; or the id is that of an appeal for another post.
     """
     with console.database.write() as tx:
@@ -99,10 +99,14 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
                     f"The appeal '{appeal.id}' is about the post '{about.external}'. Give this one its own id."
                 )
             return {"item": before.id, "known_already": True}
-        row = items.get(tx, items.find(tx, appeal.source, appeal.post).id, lock=True)  # nobody undoes it meanwhile
+        earlier = items.earlier_version(tx, appeal.source, appeal.post)
+        told = f" Its earlier version, which is decided, is '{earlier}'." if earlier else ""
+        try:
+            found = items.find(tx, appeal.source, appeal.post)
+        except NotFoundError as error:
+            raise (ReviewError if earlier else NotFoundError)(f"{error}{told}") from None
+        row = items.get(tx, found.id, lock=True)  # nobody undoes it meanwhile
         if row.state != "decided":
-            earlier = items.earlier_version(tx, appeal.source, appeal.post)
-            told = f" Its earlier version, which is decided, is '{earlier}'." if earlier else ""
             raise ReviewError(
                 f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.{told}"
             )

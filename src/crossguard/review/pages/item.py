@@ -42,6 +42,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "earlier": items.earlier_of_author(db, row, visit.person.queues),
             "last": undoable(visit, db),
             "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
+            "edited": (items.get(db, row.appeal_of) if row.appeal_of else row).version_of is not None,
             "form": visit.form or _taken_back(visit, db, again),
             "stayed": votes.count_standing(db, visit.person.id, again) if again else 0,
         }

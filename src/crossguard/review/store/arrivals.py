@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ class NewItem:
     likeness: Likeness | None = None
     report: tuple[str, str] | None = None  # who reported the post and why, for items of that kind
     suggestion: tuple[str, Mapping[str, float]] | None = None
+    wanted: bool = True  # else it is not stored: it only tells that what is there is an earlier version
 
     @property
     def unique(self) -> tuple[Any, ...]:
@@ -58,9 +60,9 @@ class NewItem:
         return self.row["source"], self.row["external"]
 
     @property
-    def post(self) -> tuple[str, ...]:
-        """What it is about; the same for a post of the feed that was flagged and one that was allowed."""
-        return _post(self.row["source"], self.row["kind"], self.row["external"])
+    def post(self) -> tuple[str, str, bool]:
+        """What it is about; the same for a post and reports on it, but not for a golden item of that id."""
+        return *self.name, self.row["kind"] in OF_POSTS
 
     @property
     def content(self) -> Content:
@@ -75,12 +77,13 @@ def put(
     came: Sequence[FeedPost],
     day: int,
 ) -> tuple[int, list[str]]:
-    """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
+    """Stores wanted items, each with the key of its near-duplicates; returns how many are new, and ids of edited posts.
 
     What a source had sent before is left as it is, but for its stratum, as which another policy takes it by now, its
     inclusion, which grows where that one has more of such posts taken, and its author where nobody named one; another
     report on a known post is added to it. A post that has another text or other images by now is an item again, and all
-    that was there of its earlier version gets a number behind the id. `authors`, by source and id, and what `came` of
+    that was there of its earlier version gets a number behind the id; so it does where nobody needs to see the new one,
+    or where that comes with a report. `authors`, by source and id, and what `came` of
     the feed on a day (since 1970) may be those of further posts, which nobody needs to see now.
     """
     _wait_for_others(tx, sent)
@@ -93,7 +96,7 @@ def put(
         changing = (item for item in new if item.row["kind"] not in FEED)
         _lock(tx, older, [*waiting, *changing], names)
         _name_authors(tx, named)
-        edited += [row.external for row in older]
+        edited += [external for _, external in dict.fromkeys((row.source, row.external) for row in older)]
         for row in older:
             _set_apart(tx, row)
         _move(tx, moved)
@@ -101,6 +104,13 @@ def put(
         made += _store(tx, new)
         if not waiting:
             return made, edited
+
+
+def stored(db: Connection, names: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Returns which posts, by source and id, something is stored about."""
+    if not names:
+        return set()
+    return {(row.source, row.external) for row in db.execute(_THERE, _named(names))}.intersection(names)
 
 
 def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
@@ -159,7 +169,7 @@ def _lock(
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
     """Parts the first version of each post from later ones."""
-    first: dict[tuple[str, ...], Content] = {}
+    first: dict[tuple[str, str, bool], Content] = {}
     now: list[NewItem] = []
     later: list[NewItem] = []
     for item in sent:
@@ -170,28 +180,28 @@ def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewIte
 
 
 def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any]]:
-    """Leaves out posts of the feed that are there, whatever the policy said of them then.
+    """Leaves out what nobody needs to see, and posts of the feed that are there, whatever the policy said of them then.
 
-    Also returns the rows of posts that are there with another text or other images.
+    Also returns the rows of what is there, reports among it, with another text or other images than what came.
     """
-    if not sent:
-        return [], []
-    externals = [item.row["external"] for item in sent]
-    asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
-    there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}
-    before = contents_of(tx, there.values())
+    posts = [item for item in sent if item.row["kind"] in OF_POSTS]
+    if not posts:
+        return list(sent), []
+    there: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in tx.execute(_THERE, _named(item.name for item in posts)):
+        there[row.source, row.external].append(row)
+    before = contents_of(tx, [row for rows in there.values() for row in rows])
     older = {
-        item.post: there[item.post]
-        for item in sent
-        if item.post in there and before[there[item.post].id].is_edited(item.content)
+        row.id: row for item in posts for row in there.get(item.name, ()) if before[row.id].is_edited(item.content)
     }
-    known = there.keys() - older.keys()
+    known = {name for name, rows in there.items() if any(row.kind in FEED and row.id not in older for row in rows)}
     fresh = []
     for item in sent:
-        if item.row["kind"] not in FEED or item.post not in known:
+        of_feed = item.row["kind"] in FEED
+        if item.wanted and not (of_feed and item.name in known):
             fresh.append(item)
-        known.add(item.post)
-    return fresh, list(older.values())
+            known |= {item.name} if of_feed else set()
+    return fresh, [older[number] for number in sorted(older)]
 
 
 def _set_apart(tx: Connection, old: Any) -> None:
@@ -221,8 +231,10 @@ def _among(names: Collection[tuple[str, str]]) -> tuple[ColumnElement[bool], ...
     return items.c.source.in_(sources), items.c.external.in_(externals), HAVE_IDS_OF_POSTS
 
 
-def _post(source: str, kind: str, external: str) -> tuple[str, ...]:
-    return source, "feed" if kind in FEED else kind, external
+def _named(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Returns the parameters of `_THERE`; a row may have the source of one of these names and the id of another."""
+    sources, externals = zip(*sorted({*names}), strict=True)
+    return {"sources": sorted({*sources}), "externals": list(externals)}
 
 
 def _store(tx: Connection, new: Sequence[NewItem]) -> int:

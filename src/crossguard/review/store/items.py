@@ -82,13 +82,16 @@ def find(db: Connection, source: str, external: str) -> Any:
     """Returns an item about a post of a source, appeals aside: the newest decided one, if any is.
 
     Raises:
-        NotFoundError: The source has sent no such post.
+        NotFoundError: The source has sent no such post, or nobody needed to see it.
     """
     same = (items.c.source == source, items.c.external == external, items.c.kind.in_(OF_POSTS))
     first = (items.c.state != DECIDED, items.c.erased_at.is_not(None), items.c.id.desc())
     row = db.execute(select(items).where(*same).order_by(*first).limit(1)).first()
     if row is None:
-        raise NotFoundError(f"The source '{source}' has sent no post '{external}'.")
+        raise NotFoundError(
+            f"There is no post '{external}' of the source '{source}' here: it was never sent, or it was allowed and "
+            "not sampled, so nobody has decided about it."
+        )
     return row
 
 

@@ -215,6 +215,15 @@ def test_who_edited_a_post_is_told_how_to_appeal_against_what_was_decided(
     assert row(database, made).appeal_of == 1
 
 
+def test_who_edited_a_post_to_what_is_allowed_is_told_how_to_appeal(
+    console: Console, database: Database, ann: Person
+) -> None:
+    decide_one(console, ann)
+    console.intake.take([submission("1", "harmless words", score=0.02)], NOW)
+    with pytest.raises(ReviewError, match="Its earlier version, which is decided, is '1#1'"):
+        take_appeal(console, Appeal(id="a1", post="1"), NOW)
+
+
 def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, database: Database, ann: Person) -> None:
     decide_one(console, ann)
     console.intake.take([submission("1", report={"reporter": "somebody", "reason": "look"})], NOW)
@@ -236,7 +245,7 @@ def test_of_two_appeals_the_one_that_stands_has_the_last_word(
 
 
 def test_what_nobody_can_look_at_again_is_refused(console: Console, database: Database, ann: Person) -> None:
-    with pytest.raises(NotFoundError, match="sent no post '1'"):
+    with pytest.raises(NotFoundError, match=r"There is no post '1' .* never sent, or it was allowed and not sampled"):
         take_appeal(console, Appeal(id="a1", post="1"), NOW)
     decide_one(console, ann, author="a")
     erase(database, "a")

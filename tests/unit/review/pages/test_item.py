@@ -332,6 +332,15 @@ def test_an_answer_to_labels_that_were_renamed_counts_for_nothing(client: TestCl
     assert row(console.database, 1).state == "open"
 
 
+def test_an_earlier_version_says_that_it_is_one(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    console.intake.take([submission("1", "a threat")], NOW)
+    told = "The author has edited this post since"
+    assert told not in client.get("/items/1").text
+    console.intake.take([submission("1", "harmless words", score=0.02)], NOW)
+    assert told in client.get("/items/1").text
+
+
 def test_what_people_say_of_a_post_is_masked_as_the_post_is(client: TestClient, console: Console) -> None:
     token = log_in(client, console, "Ben")
     report = {"reporter": "x", "reason": "calls us vermin"}

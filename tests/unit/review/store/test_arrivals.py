@@ -200,6 +200,39 @@ def test_an_earlier_version_gets_a_name_that_the_source_did_not_send(console: Co
     assert [row(database, item).external for item in (1, 2, 3, 4)] == ["1#1#1", "1#1", "1", "2"]
 
 
+@pytest.mark.parametrize("kind", ["flag", "report"])
+def test_an_edit_that_nobody_needs_to_see_makes_an_earlier_version_of_what_is_there(
+    kind: str, console: Console, database: Database
+) -> None:
+    """Else the decision about a threat would go out as one about the harmless words that took its place."""
+    report = {"report": {"reporter": "r", "reason": ""}} if kind == "report" else {}
+    console.intake.take([submission("1", "a threat", **report), submission("2", score=0.02)], NOW)
+    passed = [submission("1", "harmless words", score=0.02), submission("2", "edited", score=0.02)]
+    received = console.intake.take(passed, NOW)
+    assert (received.taken, received.known, received.passed, received.edited) == (0, 0, 2, ["1"])
+    assert (row(database, 1).external, items.own_id(row(database, 1))) == ("1#1", "1")
+    assert console.intake.take(passed, NOW).edited == []
+    assert console.intake.take([submission("1", "a threat")], NOW).taken == 1, "edited back"
+
+
+def test_an_edit_that_nobody_needs_to_see_is_told_by_its_image_too(console: Console, database: Database) -> None:
+    first, second = (data_url(encoded(noise(seed), "PNG")) for seed in (1, 2))
+    allowed = submission("1", "words", score=0.02, images=[second])
+    received = console.intake.take([submission("1", "words", images=[first]), allowed], NOW)
+    assert (received.taken, received.passed, received.edited) == (1, 1, ["1"])
+    assert row(database, 1).external == "1#1"
+
+
+def test_a_report_that_came_with_an_earlier_text_is_no_report_on_the_new_one(
+    console: Console, database: Database
+) -> None:
+    report = {"reporter": "r", "reason": ""}
+    console.intake.take([submission("1", "first", report=report)], NOW)
+    assert console.intake.take([submission("1", "second")], NOW).edited == ["1"]
+    assert console.intake.take([submission("1", "third", report=report)], NOW).edited == ["1"]
+    assert [row(database, item).external for item in (1, 2, 3)] == ["1#1", "1#2", "1"]
+
+
 def noise(seed: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)).resize((64, 64))
 

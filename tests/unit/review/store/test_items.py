@@ -27,7 +27,7 @@ def test_a_post_is_found_by_its_source_appeals_and_golden_items_aside(console: C
         copy_golden(tx, 1)
     with database.read() as db:
         assert items.find(db, "api", "0").id == 1
-        with pytest.raises(NotFoundError, match="sent no post '7'"):
+        with pytest.raises(NotFoundError, match="There is no post '7' of the source 'api' here"):
             items.find(db, "api", "7")
         with pytest.raises(NotFoundError, match="no item 99"):
             items.get(db, 99)
