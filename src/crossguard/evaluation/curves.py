@@ -38,14 +38,19 @@ class Chart:
     # Horizontal positions of dashed lines with their names, such as the live threshold
     marks: tuple[tuple[float, str], ...] = ()
     points: tuple[tuple[float, float, str], ...] = ()  # (x, y, name) of the live operating point
+    undefined: str = "too few posts of one kind"  # why there is no curve, where there is none
 
 
 def precision_recall(task: LabelTask) -> Curve | None:
-    """Precision over recall; None without a positive post."""
+    """Precision over recall, whose area is the average precision; None without a positive post.
+
+    Steps: the precision of a threshold holds down to the recall of the next higher one, that of the highest down to 0.
+    """
     if not task.truth.any():
         return None
     precision, recall, _ = precision_recall_curve(task.truth, task.ranks)
-    return _curve(task.name, recall, precision)
+    ends = np.stack([recall[:-1], recall[1:]], axis=1)  # the last point, precision 1 at recall 0, is made up
+    return _curve(task.name, ends.ravel(), precision[:-1].repeat(2), 2 * POINTS)
 
 
 def roc(task: LabelTask) -> Curve | None:

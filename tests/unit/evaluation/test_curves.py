@@ -21,7 +21,20 @@ def test_curves_keep_their_ends_and_are_thinned() -> None:
     found = precision_recall(task)
     assert found is not None
     area = -np.trapezoid([y for _, y in found.points], [x for x, _ in found.points])
-    assert area == pytest.approx(average_precision_score(task.truth, task.scores), abs=0.01)
+    assert area == pytest.approx(average_precision_score(task.truth, task.scores), abs=0.002)
+
+
+def test_precision_over_recall_has_steps_and_no_precision_that_nothing_was_flagged_with() -> None:
+    truth, scores = np.array([[0.0], [1], [0], [1]]), np.array([[0.9], [0.8], [0.4], [0.2]])
+    task = Sample.build("a", truth, scores).task("a")
+    found = precision_recall(task)
+    assert found is not None
+    assert found.points == ((1, 0.5), (0.5, 0.5), (0.5, 0.3333), (0.5, 0.3333), (0.5, 0.5), (0, 0.5), (0, 0), (0, 0))
+    area = -np.trapezoid([y for _, y in found.points], [x for x, _ in found.points])
+    assert area == pytest.approx(average_precision_score(task.truth, task.scores))
+    one = precision_recall(Sample.build("a", truth, np.full((4, 1), 0.3)).task("a"))
+    assert one is not None
+    assert one.points == ((1, 0.5), (0, 0.5))
 
 
 def test_a_curve_that_cannot_be_drawn_is_none() -> None:
