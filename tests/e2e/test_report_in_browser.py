@@ -86,6 +86,10 @@ def test_words_are_masked_until_somebody_asks(page: Page) -> None:
     masked.click()
     assert words.is_visible()
     assert "*" not in words.inner_text()
+    assert "*" not in masked.inner_text()
+    post.get_by_text("Mask these words").click()
+    assert "*" in masked.inner_text()
+    assert not words.is_visible()
 
 
 def test_images_are_blurred_until_somebody_asks(page: Page) -> None:

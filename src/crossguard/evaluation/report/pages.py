@@ -17,7 +17,7 @@ from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.comparison import Compared, describe, notes, winners
 from crossguard.evaluation.curves import Chart
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.metrics import METRICS
+from crossguard.evaluation.metrics import BINS, METRICS
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, LabelTask
 from crossguard.evaluation.titles import ANY_KEYS, title
@@ -86,6 +86,7 @@ def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[st
     return {
         "name": task.name,
         "title": "Any label" if task.name == ANY else task.name,
+        "kinds": ("hateful", "harmless") if task.name == ANY else (task.name, f"not {task.name}"),
         "sentence": _sentence(run, task),
         "charts": _charts(task, run.facts.thresholds.get(task.name), calibrated=task.name != ANY),
         "confusion": curves.Confusion.of(task),
@@ -106,7 +107,10 @@ def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tu
         Chart(f"{name}: precision and recall", "recall", "precision", (ranked, level) if ranked else (), points=live),
         Chart(f"{name}: ROC", "false-positive rate", "recall", (curves.roc(task),), diagonal=True, points=corner),
         Chart(f"{name}: by threshold", "threshold", "value", curves.threshold_sweep(task), marks=marks),
-        Chart(f"{name}: reliability", "score", "observed share", (curves.reliability(task),), diagonal=True),
+        Chart(
+            f"{name}: reliability", "score", "observed share", (curves.reliability(task),), diagonal=True,
+            undefined=f"fewer than {BINS} posts",
+        ),
     )  # fmt: skip
     # The highest label score is not the probability that a post carries any label.
     return charts if calibrated else charts[:-1]
@@ -134,14 +138,16 @@ def _share(estimate: Estimate, hits: int, posts: int, named: Callable[[str], str
 
 
 def _shown(post: Post, score: float) -> dict[str, Any]:
-    """Returns a post as a report shows it: its words with telling ones hidden and whole, and a small image."""
+    """Returns a post as a report shows it: its words with telling ones hidden and whole, and small images."""
     words = excerpt(" / ".join(part for part in (post.text, post.image_text) if part), _LONGEST)
-    return {"id": post.id, "score": score, "masked": mask(words), "words": words, "image": _image(post.image)}
+    return {"id": post.id, "score": score, "masked": mask(words), "words": words, "images": _images(post.images)}
 
 
-def _image(source: ImageSource | None) -> str:
-    if source is None:
-        return ""
+def _images(sources: Sequence[ImageSource]) -> list[str]:
+    return list(filter(None, map(_image, sources)))
+
+
+def _image(source: ImageSource) -> str:
     try:
         return thumbnail(source)
     except ImageError:

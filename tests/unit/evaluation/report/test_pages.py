@@ -10,13 +10,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
+from PIL import Image
 from rich.console import Console
 
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.comparison import Compared, Difference
+from crossguard.evaluation.curves import Chart
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-from crossguard.evaluation.report.pages import _charts, _share, build_page, comparison_page, render
+from crossguard.evaluation.report.pages import _charts, _environment, _share, build_page, comparison_page, render
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.terminal import show_run
 from crossguard.evaluation.titles import ANY_KEYS, title
@@ -84,7 +86,38 @@ def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated: Annota
 def test_posts_that_run_from_right_to_left_are_laid_out_so(tiny: Moderator, annotated: Annotated) -> None:
     run, scored = measure_model(tiny, annotated, EvaluationRequest(rounds=0))
     page = build_page(run, [Post(post.id, "צהריים טובים, חברים!") for post in scored.annotated.posts])
-    assert re.search(r'<details><summary dir="auto">צ[^<]*</summary><p dir="auto">צ', page)
+    assert re.search(r'<summary><span class="masked" dir="auto">צ[^<]*</span>.*</summary><p dir="auto">צ', page)
+
+
+def test_all_images_of_a_post_are_shown_and_told_apart(tiny: Moderator, annotated: Annotated) -> None:
+    run, scored = measure_model(tiny, annotated, EvaluationRequest(rounds=0))
+    first, second = Image.new("RGB", (9, 6), "red"), Image.new("RGB", (9, 6), "blue")
+    posts = [Post(post.id, image=first, more_images=(second,)) for post in scored.annotated.posts]
+    page = build_page(run, posts)
+    shown = page.count('class="post"')
+    assert shown > 0
+    for place in (1, 2):
+        assert page.count(f'alt="Image {place} of 2 of the post, blurred"') == shown
+    assert 'alt="Image of the post, blurred"' in build_page(run, [Post("1", image=first)] * len(posts))
+
+
+def test_a_post_without_a_label_is_not_called_harmless(tiny: Moderator, annotated: Annotated) -> None:
+    """It may carry others."""
+    run, _ = measure_model(tiny, annotated, EvaluationRequest(rounds=0))
+    page = build_page(run, None)
+    rows = re.findall(r"<tr><th>([^<]*)</th><td class=\"(?:right|wrong)", page)
+    kinds = [(task.name, f"not {task.name}") for task in run.sample.tasks()]
+    assert rows == [kind for both in (*kinds, ("hateful", "harmless")) for kind in both]
+    assert "<th>Posts with the label</th>" in page
+    assert "<th>Hateful posts</th>" not in page
+
+
+def test_a_chart_of_reliability_that_cannot_be_drawn_says_why() -> None:
+    sample = Sample.build("a", np.array([[0.0], [1]] * 5), np.linspace(0.1, 0.8, 10)[:, None], 0.5)
+    *_, drawn = _charts(sample.task("a"), 0.5, calibrated=True)
+    chart = _environment().get_template("chart.html.j2").module.chart  # type: ignore[attr-defined]
+    assert "undefined: fewer than 15 posts" in chart(drawn)
+    assert "undefined: too few posts of one kind" in chart(replace(drawn, undefined=Chart("", "", "", ()).undefined))
 
 
 def test_posts_can_be_left_out(tiny: Moderator, annotated: Annotated) -> None:
