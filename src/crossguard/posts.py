@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, Unread, unread
+from crossguard.data.columns import Columns, OwnColumns, Unread, unread
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.image_sources import as_image, is_missing
 from crossguard.data.post_builder import PostBuilder
@@ -36,7 +36,7 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "addresses": "is not read: images are never fetched here. Give image=... or an image_path",
     "file": "is not read; if it names an image, call it image_path",
 }
-_MAPPINGS: Final = PostBuilder(Columns(), Path(), extra=True)
+_MAPPINGS: Final = PostBuilder(OwnColumns(), Path(), extra=True)
 _MORE: Final = "more_images"
 _LONGEST_NAME: Final = 250
 _TABLES: Final = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".xlsx")
@@ -192,12 +192,11 @@ def _rows_of_arrow(reader: Any) -> Iterator[dict[str, Any] | None]:
 
 
 def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | None]]) -> Iterator[Post]:
-    builder = PostBuilder(Columns(), Path(), extra=True)
+    builder = PostBuilder(OwnColumns(), Path(), extra=True)
     try:
         builder.open(header, "The table")
     except TableError as error:
-        message = str(error).partition(" Name yours with")[0].partition(" Say which one")[0]
-        raise TableError(f"{message} Rename one to 'text', or score one column: score(table['...'])") from None
+        raise TableError(f"{error} Or score one column: score(table['...'])") from None
     _warn_of_unread([name for name in builder.header if name != _MORE], builder.found)
     return (
         Post.failed(place, "invalid_utf8", "A text of this row is not valid UTF-8.")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from crossguard.checked_settings import check_count
-from crossguard.data.columns import OTHER_NAMES, Columns
+from crossguard.data.columns import OTHER_NAMES, Columns, ColumnsInPython
 from crossguard.data.digests import digest, is_other
 from crossguard.data.formats import STDIN
 from crossguard.data.image_sources import is_url
@@ -176,16 +176,18 @@ def _check_path(path: object) -> None:
         raise InputError(f"score_file reads a file here. One in a storage: crossguard.score_files({path!r}, FOLDER)")
 
 
-def _columns(given: Columns | Mapping[str, str] | None) -> Columns | None:
-    if given is None or isinstance(given, Columns):
-        return given
+def _columns(given: Columns | Mapping[str, str] | None) -> Columns:
+    if given is None:
+        return ColumnsInPython()
+    if isinstance(given, Columns):
+        return ColumnsInPython(**given.renamed, addresses=given.addresses)
     pairs: Any = given
     if not isinstance(pairs, Mapping) or not all(isinstance(name, str) for name in pairs.values()):
         raise ConfigError('columns are names by what they hold, such as {"text": "words"}.')
     if unknown := set(given) - set(OTHER_NAMES):
         raise ConfigError(f"columns names no {', '.join(sorted(unknown))}: a post has {', '.join(OTHER_NAMES)}.")
     named: dict[str, Any] = dict(given)
-    return Columns(**named)
+    return ColumnsInPython(**named)
 
 
 def kept_columns(

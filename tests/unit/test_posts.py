@@ -196,7 +196,7 @@ def test_a_closed_moderator_says_so(tiny_bundle: Bundle) -> None:
         (Image.new("RGB", (9, 9)), "score\\(image="),
         (np.zeros((9, 9, 3), np.uint8), "score\\(image="),
         (pd.DataFrame({"text": ["a"], "likes": [1]}).to_numpy(), "This is ndarray"),
-        (pd.DataFrame({"words": ["a"]}), "Rename one to 'text'"),
+        (pd.DataFrame({"words": ["a"]}), r"To read one: rename it to 'text' or .*\. Or score one column: score\(table"),
         (pd.DataFrame({"comment": ["a"], "message": ["b"]}), "comment, message"),
         (pd.DataFrame({"text": ["a"]}).iloc[0], "a row of a DataFrame into score\\(dict"),
         (SimpleNamespace(collect=list, columns=["text"]), "collect\\(\\) first"),

@@ -345,6 +345,7 @@ def test_a_column_that_no_object_has_is_told(tiny: Moderator, tmp_path: Path) ->
         ({"path": "s3://bucket/posts.csv"}, InputError, r"crossguard.score_files\('s3://bucket/posts.csv', FOLDER\)"),
         ({"columns": {"txt": "words"}}, ConfigError, "columns names no txt: a post has id, text"),
         ({"columns": ["words"]}, ConfigError, "columns are names by what they hold"),
+        ({"columns": None}, TableError, r'To read one: columns=\{"text": "NAME"\} or columns='),
         ({"columns": {"text": None}}, ConfigError, "columns are names by what they hold"),
     ],
 )

@@ -149,7 +149,8 @@ class ExcelPosts:
             unread = (
                 f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
             )
-            builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
+            told = f"{where} ({unread})" if others else where
+            builder.open([name for name in self._header if name], told, "sheet")
             builder.tell([unread] if others else [])
             self._open = opened.pop_all()
         self._path = path

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from shlex import quote
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from crossguard.errors import TableError, suggest
@@ -29,6 +30,9 @@ MORE_WORDS: Final = (
 )
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
 ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url", "media_url"})
+Source: TypeAlias = Literal["lines", "sheet", "other"]
+"""Where a header stands: in the first line of a text file, in the first row of a sheet, or in none of both."""
+_SHEET: Final = " The first row must name the columns: delete the rows above it."
 Unread: TypeAlias = Literal["words", "images", "bytes", "addresses", "file"]
 """What a column that is not used may hold: words, images, encoded ones, an address of one each, a name of any file."""
 _UNREAD: Final[Mapping[str, Unread]] = {
@@ -88,7 +92,21 @@ class Columns:
         """The columns of which a table needs at least one."""
         return (self.text, self.image_path, self.image_text, self.image)
 
-    def find(self, header: Iterable[str], where: str) -> dict[str, str]:
+    def how(self, name: str, *meanings: str) -> str:
+        """Returns how people say that the column `name` holds one of these; the subclasses know other ways."""
+        options = [f"--{meaning.replace('_', '-')}-column {quote(name)}" for meaning in meanings]
+        return " or ".join(options)
+
+    def how_to_fetch(self, name: str) -> str:
+        """Returns how the images are read whose addresses the column `name` holds."""
+        return f"To fetch them: crossguard score -o FOLDER/ {self.how(name, 'image_path')} --fetch-origin https://HOST"
+
+    @property
+    def how_to_read_lines(self) -> str:
+        """How people say that each line of a file is a post, where they can."""
+        return " If each line is a text: --input-format txt."
+
+    def find(self, header: Iterable[str], where: str, kind: Source = "other") -> dict[str, str]:
         """Returns the column of each meaning that a table has.
 
         Raises:
@@ -101,12 +119,14 @@ class Columns:
         found = self.match(present, where)
         if not set(found) - {"id"}:
             names = [name for name in present if name]
-            hint = " If each line is a text: --input-format txt" if len(names) <= 1 else ""
-            if any(name.isdigit() or name.count(" ") > 1 for name in names):
-                hint += " Or is the first line a post? Then add a line above it that names the columns."
+            hint = _SHEET if kind == "sheet" else ""
+            if kind == "lines":
+                hint = self.how_to_read_lines if len(names) <= 1 else ""
+                if any(name.isdigit() or name.count(" ") > 1 for name in names):
+                    hint += " Is the first line a post? Then add a line above it that names the columns."
             raise TableError(
                 f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(names) or 'none'}. "
-                f"Name yours with --text-column, --image-path-column or --image-column.{hint}"
+                f"To read one: {self.how('NAME', 'text', 'image_path', 'image')}.{hint}"
             )
         return found
 
@@ -131,17 +151,57 @@ class Columns:
             if len(close) > 1 and meaning == "text":
                 raise TableError(
                     f"{where} has several columns that could be the text: {', '.join(close)}. "
-                    f"Say which one: --text-column '{close[0]}'. To score several, join them first."
+                    f"Say which one: {self.how(close[0], 'text')}. To score several, join them first."
                 )
         return {}
 
     def notes(self, found: Mapping[str, str]) -> list[str]:
         """Returns one sentence per column that was found under another name than the caller said."""
         return [
-            f"column '{name}' is read as {meaning}; another one: --{meaning.replace('_', '-')}-column NAME"
+            f"column '{name}' is read as {meaning}; another one: {self.how('NAME', meaning)}"
             for meaning, name in found.items()
             if name != getattr(self, meaning)
         ]
+
+
+class ColumnsInPython(Columns):
+    """Columns that people name by the argument `columns`."""
+
+    __slots__ = ()
+
+    def how_to_fetch(self, name: str) -> str:
+        """Returns the call."""
+        return f"To fetch them: crossguard.score_files(..., {self.how(name, 'image_path')}, fetch_origins=[...])"
+
+    def how(self, name: str, *meanings: str) -> str:
+        """Returns the argument."""
+        ways = [f'columns={{"{meaning}": "{name}"}}' for meaning in meanings]
+        return " or ".join(ways)
+
+    @property
+    def how_to_read_lines(self) -> str:
+        """Only by the name of the file."""
+        return " If each line is a text, call the file .txt."
+
+
+class OwnColumns(Columns):
+    """Columns of tables that people change themselves: nothing else says what one holds."""
+
+    __slots__ = ()
+
+    def how_to_fetch(self, name: str) -> str:  # noqa: ARG002 - as the others
+        """Returns what to do instead."""
+        return "They are not fetched here: write each to a file, and name it in a column image_path"
+
+    def how(self, name: str, *meanings: str) -> str:  # noqa: ARG002 - as the others
+        """Returns what to call it."""
+        names = [f"'{meaning}'" for meaning in meanings]
+        return f"rename it to {' or '.join(names)}"
+
+    @property
+    def how_to_read_lines(self) -> str:
+        """There is more than a text in such a table."""
+        return ""
 
 
 def unread(names: Iterable[str], found: Mapping[str, str]) -> list[tuple[str, Unread]]:

@@ -37,7 +37,7 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
     """
     lines = Lines(stream)
     header, delimiter = _header(lines, where)
-    builder.open(header, where)
+    builder.open(header, where, "lines")
     lines.number = max(lines.number, first_line - 1)
     told = False
     for start, row in _delimited_rows(lines, delimiter, len(header)):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8, without_mark
-from crossguard.data.post_builder import AN_OBJECT_PER_POST, PostBuilder
+from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import PostError, TableError, number_of
 from crossguard.records import Post
 
@@ -124,7 +124,7 @@ def _read_arrays(stream: ByteLines, builder: PostBuilder, where: str) -> Iterato
 
 def _of_item(row: Any, number: int, builder: PostBuilder, where: str) -> Post:
     if number == 1 and isinstance(row, str | list):
-        raise TableError(f"{where} holds no objects. {AN_OBJECT_PER_POST}")
+        raise TableError(f"{where} holds no objects. {builder.how_in_json}")
     if not isinstance(row, dict):
         return Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {not_an_object(row)}")
     if number == 1:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.cells import as_text
-from crossguard.data.columns import MORE_WORDS, OTHER_NAMES, Columns, Unread, unread
+from crossguard.data.columns import MORE_WORDS, OTHER_NAMES, Columns, Source, Unread, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
 
-AN_OBJECT_PER_POST: Final = (
-    'An object per post is needed, such as {"text": "...", "image_path": "..."}; for other names: --text-column NAME. '
+_AN_OBJECT_PER_POST: Final = (
+    'An object per post is needed, such as {"text": "...", "image_path": "..."}; for other names: %s. '
     "Posts that stand inside other objects: jq -c '.posts[]' FILE > posts.jsonl. Posts by id: "
     "jq -c 'to_entries[] | {id: .key} + .value' FILE > posts.jsonl. A list of texts: jq -c '.[] | {text: .}' FILE > "
     "posts.jsonl. From pandas: frame.to_json('posts.jsonl', orient='records', lines=True)"
@@ -24,11 +24,9 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "words": "is not scored; join it to the text if people read both",
     "images": "is not read, so posts are scored without these images. A row holds one image, its path in "
     "image_path: give each of several a row",
-    "bytes": "is not read, so posts are scored without images that it may hold. As bytes or data: URLs: "
-    "--image-column '{}'",
-    "addresses": "is not read, so posts are scored without these images. To fetch them: crossguard score -o FOLDER/ "
-    "--image-path-column '{}' --fetch-origin https://HOST",
-    "file": "is not read; if it names images: --image-path-column '{}'",
+    "bytes": "is not read, so posts are scored without images that it may hold. As bytes or data: URLs: {image}",
+    "addresses": "is not read, so posts are scored without these images. {fetch}",
+    "file": "is not read; if it names images: {image_path}",
 }
 _KNOWN_SHAPES: Final = 1000
 # From here on, floats lack whole numbers; pandas turns a column of ids with a gap into floats.
@@ -68,11 +66,11 @@ class PostBuilder:
         # Names that were asked for and no row had so far: an object of JSON may leave fields out.
         self._lacking = list(columns.renamed.values())
 
-    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
+    def open(self, header: Iterable[str], where: str, kind: Source = "other") -> dict[str, str]:
         """Checks the columns of a whole table, and returns those that are used by what they hold."""
         names = tuple(header)
         if self.scored:
-            self.columns.find(names, where)
+            self.columns.find(names, where, kind)
         self.note(names, where)
         for name in doubled(names):  # of annotated posts, each column may be asked for, as a label or as that of groups
             if not self.scored or name in self.found.values():
@@ -88,7 +86,12 @@ class PostBuilder:
         if renamed and row.keys().isdisjoint(renamed.values()):
             self.columns.find(row, where)
         if self._is_no_post(row):
-            raise TableError(f"{where} is no post. It has: {', '.join(row)}. {AN_OBJECT_PER_POST}")
+            raise TableError(f"{where} is no post. It has: {', '.join(row)}. {self.how_in_json}")
+
+    @property
+    def how_in_json(self) -> str:
+        """What JSON of posts looks like, and how other JSON becomes so."""
+        return _AN_OBJECT_PER_POST % self.columns.how("NAME", "text")
 
     def _is_no_post(self, row: Mapping[str, Any]) -> bool:
         """Whether an object has content under other names or in objects alone, or is itself a table of columns."""
@@ -112,7 +115,7 @@ class PostBuilder:
             self.tell(f"column '{name}' stands twice; the last one is kept" for name in doubled(self.header))
 
     def _tell_unread(self, names: Iterable[str], found: Mapping[str, str]) -> None:
-        told = notes_of_unread(names, found)
+        told = notes_of_unread(names, found, self.columns)
         self.unread += [note for note in told if note not in self.unread]
         self.tell(told)
 
@@ -204,9 +207,13 @@ def doubled(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if name and count > 1]
 
 
-def notes_of_unread(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
+def notes_of_unread(names: Iterable[str], found: Mapping[str, str], columns: Columns) -> list[str]:
     """Returns what posts are scored without, a sentence for each of these columns of words and images."""
-    return [f"column '{name}' {_UNREAD[kind].format(name)}" for name, kind in unread(names, found)]
+    notes = []
+    for name, kind in unread(names, found):
+        ways = {meaning: columns.how(name, meaning) for meaning in ("image", "image_path")}
+        notes.append(f"column '{name}' {_UNREAD[kind].format(fetch=columns.how_to_fetch(name), **ways)}")
+    return notes
 
 
 class RowBuilder(AnyBuilder):

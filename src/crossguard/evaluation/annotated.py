@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.cells import Shares, names_in
-from crossguard.data.columns import Columns, plain_name
+from crossguard.data.columns import Columns, OwnColumns, plain_name
 from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
@@ -130,7 +130,7 @@ def read_annotated(
         raise TableError(
             f"A label cannot be called '{ANY}': in reports it is whether a post is hateful at all. Rename it."
         )
-    builder = AnyBuilder(columns or Columns(), image_root or Path(path).parent, extra=True)
+    builder = AnyBuilder(columns or OwnColumns(), image_root or Path(path).parent, extra=True)
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
     blank = array("b")
@@ -230,5 +230,5 @@ def _once(value: Any) -> Any:
 
 def read_posts(path: Path, split: str | None = None) -> tuple[Post, ...]:
     """Reads the posts of a table without their labels, such as training data or an unlabelled feed."""
-    builder = AnyBuilder(Columns(), path.parent, extra=True)
+    builder = AnyBuilder(OwnColumns(), path.parent, extra=True)
     return tuple(replace(post, extra={}) for _, post in _rows(path, builder, split))

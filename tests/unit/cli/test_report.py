@@ -34,6 +34,20 @@ def test_a_page_is_named_after_its_results_and_never_replaced_unasked(results: P
     assert "<title>Monday" in page.read_text()
 
 
+def test_posts_are_read_by_the_columns_that_they_were_scored_by(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = tmp_path / "posts.data"
+    posts.write_text("Nummer,Nachricht\na,you horrible people\nb,good morning\n")
+    command = ["report", str(results), "--posts", str(posts), "--input-format", "csv"]
+    assert run(command) == 3
+    assert "To read one: --text-column NAME" in capsys.readouterr().err
+    assert run([*command, "--text-column", "Nachricht", "--id-column", "Nummer"]) == 0
+    assert "good morning" in results.with_suffix(".html").read_text()
+    assert run(["report", str(results), "--text-column", "Nachricht"]) == 2
+    assert "--text-column does nothing without --posts" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("out", ["page.pdf", ".", "page"])
 def test_a_page_that_does_not_end_in_html_is_refused(
     out: str, results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossguard.data.columns import Columns, unread
+from crossguard.data.columns import Columns, ColumnsInPython, OwnColumns, unread
 from crossguard.errors import TableError
 
 
@@ -26,7 +26,7 @@ def test_columns_are_found_by_their_usual_names(header: list[str], found: dict[s
 
 
 def test_several_columns_that_could_be_the_text_are_not_guessed_at() -> None:
-    with pytest.raises(TableError, match=r"several columns .* the text: comment, body.*--text-column 'comment'"):
+    with pytest.raises(TableError, match=r"several columns .* the text: comment, body.*--text-column comment\."):
         Columns().match(["comment", "body"], "posts.csv")
 
 
@@ -45,14 +45,48 @@ def test_words_beside_the_text_are_found_where_they_are_not_the_text() -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (["ID", "Kommentar", "", ""], r"It has: ID, Kommentar\. Name yours with --text-column"),
+        (["ID", "Kommentar", "", ""], r"It has: ID, Kommentar\. To read one: --text-column NAME or .*-column NAME\.$"),
         (["1", "Hello there"], "add a line above it that names the columns"),
-        (["I am so tired"], "If each line is a text: --input-format txt Or is the first line a post"),
+        (["I am so tired"], r"If each line is a text: --input-format txt\. Is the first line a post\? Then add"),
     ],
 )
 def test_a_table_without_a_known_column_is_told_what_to_do(header: list[str], said: str) -> None:
     with pytest.raises(TableError, match=said):
-        Columns().find(header, "posts.csv")
+        Columns().find(header, "posts.csv", "lines")
+
+
+def test_a_sheet_without_a_known_column_may_have_lines_above_its_header() -> None:
+    above = r"-column NAME\. The first row must name the columns: delete the rows above it\.$"
+    with pytest.raises(TableError, match=above):
+        Columns().find(["Report 2026"], "posts.xlsx", "sheet")
+    with pytest.raises(TableError, match=r"-column NAME\.$"):
+        Columns().find(["Report 2026"], "posts.parquet")
+
+
+@pytest.mark.parametrize(
+    ("columns", "one", "file", "address"),
+    [
+        (Columns(), "--text-column 'my words'", "--image-path-column file", "--image-path-column url --fetch-origin"),
+        (
+            ColumnsInPython(),
+            'columns={"text": "my words"}',
+            'columns={"image_path": "file"}',
+            'score_files(..., columns={"image_path": "url"}, fetch_origins=[...])',
+        ),
+        (OwnColumns(), "rename it to 'text'", "rename it to 'image_path'", "write each to a file"),
+    ],
+)
+def test_each_caller_is_told_its_own_way_to_name_a_column(columns: Columns, one: str, file: str, address: str) -> None:
+    assert columns.how("my words", "text") == one
+    assert columns.how("file", "image_path") == file
+    assert address in columns.how_to_fetch("url")
+    with pytest.raises(TableError) as told:
+        columns.find(["words"], "posts.csv", "lines")
+    assert columns.how("NAME", "text") in str(told.value)
+    assert ("--" in str(told.value)) == (type(columns) is Columns), "an option that a caller does not have is not named"
+    assert columns.notes({"text": "comment"}) == [
+        f"column 'comment' is read as text; another one: {columns.how('NAME', 'text')}"
+    ]
 
 
 def test_names_that_are_like_ours_and_are_not_read_are_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_a_column_under_another_name_is_told() -> None:
 def test_a_column_of_web_addresses_that_is_not_read_is_told_with_what_fetches_it(name: str) -> None:
     (note,) = notes("text", name)
     assert note.startswith(f"column '{name}' is not read")
-    assert note.endswith(f"--image-path-column '{name}' --fetch-origin https://HOST")
+    assert note.endswith(f"--image-path-column {shlex.quote(name)} --fetch-origin https://HOST")
 
 
 @pytest.mark.parametrize("columns", [Columns(), Columns(image_path="image_url")])

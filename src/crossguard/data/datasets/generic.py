@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from crossguard.data.cells import Shares, names_in
-from crossguard.data.columns import Columns
+from crossguard.data.columns import OwnColumns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
 from crossguard.data.image_sources import is_data_url
 from crossguard.data.post_builder import AnyBuilder, notes_of_unread
@@ -29,7 +29,7 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         TableError: It is missing, of an unknown kind, empty, has no column of text or image, none that is wanted, or
             `hateful` in place of a label.
     """
-    builder = AnyBuilder(Columns(), path.parent, extra=True)
+    builder = AnyBuilder(OwnColumns(), path.parent, extra=True)
     posts = open_posts(path, builder)
     # The objects of JSON, and the files of a folder, may differ in their columns; the rows of one table do not.
     rows_wanted = 1 if isinstance(posts, PostReader) and posts.format != "jsonl" else None
@@ -50,7 +50,7 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
             known = f" Read without being named: {', '.join(FIXED)}." if name in FIXED else suggest(name, others)
             raise TableError(f"{path} has no column '{name}' for a label.{known}")
     labels = tuple(wanted) or others
-    unread = notes_of_unread([name for name in builder.header if name not in labels], builder.found)
+    unread = notes_of_unread([name for name in builder.header if name not in labels], builder.found, builder.columns)
     return Dataset(
         "table", labels, partial(annotated_rows, labels=labels, named=bool(wanted)), "", "", caution="; ".join(unread)
     )
@@ -62,7 +62,7 @@ def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> 
     Raises:
         TableError: A row cannot be read, or a cell of a label is no share; the latter once all rows were read.
     """
-    posts, shares = open_posts(path, AnyBuilder(Columns(), path.parent, extra=True)), Shares(path)
+    posts, shares = open_posts(path, AnyBuilder(OwnColumns(), path.parent, extra=True)), Shares(path)
     for number, post in enumerate(readable(posts, path), start=1):
         where = f"Row {number} ('{post.id}')"
         known = {name: shares.read(post.extra.get(name), name, where) for name in ("hateful", *labels)}
