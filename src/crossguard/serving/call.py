@@ -121,13 +121,15 @@ class Call:
         Args:
             model: What it is read as.
             plain: Whether JSON may come as text/plain, which is what `fetch` says when a script says nothing. From a
-                web page it may not: a browser would send it to a service on this machine without asking first.
+                web page it may only where that is listed: a browser sends it to a service on this machine unasked.
 
         Raises:
             UnsupportedBody: It is not JSON by its content type, or in another character set.
             BodyTooLarge: It has more values than so many posts can have.
         """
-        unsaid = plain and self.content_type == "text/plain" and "origin" not in self.request.headers
+        origin = self.request.headers.get("origin")
+        listed = origin is None or not {origin, "*"}.isdisjoint(self.settings.cors_origins)
+        unsaid = plain and self.content_type == "text/plain" and listed
         if self.content_type != JSON and not unsaid:
             raise UnsupportedBody(
                 f"The body must be {JSON}, and is '{self.content_type[:80]}'. Send the header 'content-type: {JSON}'."

@@ -185,6 +185,23 @@ def test_json_without_its_content_type_is_read_unless_a_page_sends_it(perspectiv
     assert perspective.post("/v1/score", content=body, headers=plain).status_code == 415
 
 
+@pytest.mark.parametrize(
+    ("listed", "origin", "status"),
+    [
+        ("https://forum.example.com", "https://forum.example.com", 200),
+        ("https://forum.example.com", "https://evil.example", 415),
+        ("*", "https://any.example", 200),
+    ],
+)
+def test_a_listed_page_need_not_say_that_it_sends_json(
+    attributed: Moderator, listed: str, origin: str, status: int
+) -> None:
+    client = client_of(service_of(attributed, cors_origins=listed))
+    headers = {"content-type": "text/plain;charset=UTF-8", "origin": origin}
+    answer = client.post("/v1alpha1/comments:analyze", content=json.dumps(comment(TEXT)), headers=headers)
+    assert answer.status_code == status
+
+
 def test_scores_below_the_threshold_of_an_attribute_are_left_out(perspective: TestClient) -> None:
     whole = values(ask(perspective, "TOXICITY", "INSULT").json())
     wanted = {"TOXICITY": {"scoreThreshold": min(whole["TOXICITY"] + 1e-4, 1.0)}, "INSULT": {"scoreThreshold": 0}}
