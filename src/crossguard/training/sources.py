@@ -52,7 +52,7 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
     """
-    left_out = _LeftOut(recipe.learnt)
+    left_out = _LeftOut(recipe.learnt, fold)
     measured = gather(_picked(recipe, data, fold, left_out, held=True))
     held_out = HeldOut(measured)
     trained = gather(map(held_out.without_copies, _picked(recipe, data, fold, left_out, held=False)))
@@ -81,6 +81,7 @@ class _LeftOut:
     """How many posts are neither trained on nor measured, and why."""
 
     labels: Sequence[str]
+    fold: Fold | None = None
     splits: Counter[tuple[str, str]] = field(default_factory=Counter)  # by source and split, but those trained on
     expected: set[tuple[str, str]] = field(default_factory=set)  # those that are measured, and `test`, for later
     blank: int = 0  # with neither text nor image
@@ -88,7 +89,8 @@ class _LeftOut:
     unanswered: int = 0  # of the splits in use, without an answer for any label
 
     def see(self, name: str, source: Source, splits: NDArray[np.str_], unanswered: Sequence[str]) -> None:
-        self.expected.update((name, split) for split in (*source.eval_splits, TEST))
+        measured = source.eval_splits if self.fold is None else ()
+        self.expected.update((name, split) for split in (*measured, TEST))
         self.splits.update((name, split) for split in splits.tolist() if split not in source.train_splits)
         self.unanswered += sum(split in (*source.train_splits, *source.eval_splits) for split in unanswered)
 
@@ -101,7 +103,8 @@ class _LeftOut:
         ]
         lines = {
             f"Posts are left out by their column 'split': {', '.join(counts)}. The recipe trains on 'train' and "
-            "measures 'val', unless its sources say otherwise.": counts,
+            "measures 'val', unless its sources say otherwise."
+            + (f" With {self.fold}, it measures that part of 'train' in place of 'val'." if self.fold else ""): counts,
             f"{self.unanswered:,} posts are left out, because they have no answer for "
             f"{' or '.join(self.labels)}.": self.unanswered,
             f"{self.blank:,} posts are left out, because they have neither text nor image.": self.blank,

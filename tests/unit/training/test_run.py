@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from tests.support.tiny_table import write_tiny_table
@@ -112,40 +113,30 @@ def test_a_fold_without_posts_and_a_label_with_one_answer_are_told_before_the_ru
     assert "All posts have the same answer for racist" in caplog.text
 
 
+LAST, IDLE = "the last epoch is kept", "early_stopping_patience does nothing"
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(
-    ("settings", "held", "told"),
+    ("settings", "told"),
     [
-        (
-            {},
-            "0",
-            "roc_auc_macro cannot be measured, so the last epoch is kept. It needs .*: --set metric_for_best_model=loss",
-        ),
-        ({"early_stopping_patience": 2}, "0", "so the last epoch is kept and early_stopping_patience does nothing"),
-        (
-            {"early_stopping_patience": 2, "select_best": False},
-            "0",
-            "measured, so early_stopping_patience does nothing",
-        ),
-        ({"select_best": False}, "0", None),
-        ({"metric_for_best_model": "loss"}, "0", None),
-        ({}, "1", None),
+        ({}, f"roc_auc_macro cannot be measured, so {LAST}. It needs .*: --set metric_for_best_model=loss"),
+        ({"early_stopping_patience": 2}, f"so {LAST} and {IDLE}"),
+        ({"early_stopping_patience": 2, "select_best": False}, f"measured, so {IDLE}"),
+        ({"select_best": False}, None),
+        ({"metric_for_best_model": "loss"}, None),
     ],
 )
 def test_an_epoch_that_nothing_can_choose_is_told_before_the_run(
-    settings: dict[str, object],
-    held: str,
-    told: str | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    settings: dict[str, object], told: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("crossguard.training.run.build_model", _stop)
     table = tmp_path / "posts.csv"
-    table.write_text(f"text,racist,split\nsome,0,train\nwords,1,train\nlast,0,val\nones,{held},val\n")
-    with pytest.raises(ConfigError, match="enough seen"):
-        train(recipe(labels=("racist",), **settings), table, tmp_path / "run")
-    assert re.search(told, caplog.text) if told else "cannot be measured" not in caplog.text
+    for held, expected in (("0", told), ("1", None)):
+        caplog.clear()
+        table.write_text(f"text,racist,split\nsome,0,train\nwords,1,train\nlast,0,val\nones,{held},val\n")
+        with patch("crossguard.training.run.build_model", _stop), pytest.raises(ConfigError, match="enough seen"):
+            train(recipe(labels=("racist",), **settings), table, tmp_path / "run")
+        assert re.search(expected, caplog.text) if expected else "cannot be measured" not in caplog.text
 
 
 @pytest.mark.filterwarnings("default")

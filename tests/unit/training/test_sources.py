@@ -127,6 +127,21 @@ def test_posts_of_an_unknown_split_are_told(tmp_path: Path, caplog: pytest.LogCa
         read_examples(recipe, path)
 
 
+def test_a_fold_says_that_it_leaves_out_what_is_measured_without_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe, path = Recipe(labels=("racist",)), tmp_path / "posts.csv"
+    splits = ["train"] * 10 + ["val"] * 3 + ["test"]
+    path.write_text("text,racist,split\n" + "".join(f"words {n},1,{split}\n" for n, split in enumerate(splits)))
+    trained, measured = read_examples(recipe, path, Fold(0, 2))
+    assert len(trained) + len(measured) == 10
+    assert "left out by their column 'split': 3 of 'posts' with 'val'." in caplog.text
+    assert "With --fold 0/2, it measures that part of 'train' in place of 'val'." in caplog.text
+    caplog.clear()
+    read_examples(recipe, path)
+    assert not caplog.text
+
+
 def test_a_table_without_training_posts_says_which_splits_it_has(tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
     path.write_text("text,racist,split\n" + "".join(f"words {n},1,{'val' if n > 3 else 'test'}\n" for n in range(6)))
