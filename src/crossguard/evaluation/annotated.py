@@ -21,6 +21,7 @@ from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
+from crossguard.evaluation.leakage import group_number
 from crossguard.evaluation.sample import ANY, Sample, Thresholds
 from crossguard.records import Post
 
@@ -45,6 +46,9 @@ class Annotated:
     positive_from: float = 0.5  # the value from which a label counted as given
     unread: tuple[str, ...] = ()  # what people read with these posts and the model does not, a sentence each
     blank: NDArray[np.bool_] | None = None  # (n,), which posts say and show nothing; None where it is not known
+    # int64, (n,), a number that posts with the same words share, or without words with the same image; None where it is
+    # not known
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.posts)
@@ -70,7 +74,9 @@ class Annotated:
 
     def sample(self, scores: NDArray[np.float64], thresholds: Thresholds = 0.5) -> Sample:
         """Returns the posts beside scores, (n, L), that are flagged from these thresholds on."""
-        return Sample.build(self.labels, self.truth, scores, thresholds, ids=self.ids, hateful=self.hateful)
+        return Sample.build(
+            self.labels, self.truth, scores, thresholds, ids=self.ids, hateful=self.hateful, groups=self.groups
+        )
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Annotated:
         """Returns some of the posts, by index or mask."""
@@ -78,12 +84,14 @@ class Annotated:
         columns = {name: tuple(values[i] for i in picks) for name, values in self.columns.items()}
         posts = tuple(self.posts[i] for i in picks)
         blank = None if self.blank is None else self.blank[rows]
+        groups = None if self.groups is None else self.groups[rows]
         truth, hateful = self.truth[rows], self.hateful[rows]
-        return replace(self, posts=posts, truth=truth, hateful=hateful, columns=columns, blank=blank)
+        return replace(self, posts=posts, truth=truth, hateful=hateful, columns=columns, blank=blank, groups=groups)
 
 
 def join(parts: Sequence[Annotated]) -> Annotated:
     """Returns the posts of all parts, one after the other, with the columns that every part has."""
+    groups = [part.groups for part in parts if part.groups is not None]
     shared = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
     return Annotated(
         ", ".join(part.source for part in parts),
@@ -94,6 +102,7 @@ def join(parts: Sequence[Annotated]) -> Annotated:
         {name: tuple(value for part in parts for value in part.columns[name]) for name in shared},
         parts[0].positive_from,
         tuple(dict.fromkeys(note for part in parts for note in part.unread)),
+        groups=np.concatenate(groups) if len(groups) == len(parts) else None,
     )
 
 
@@ -133,7 +142,7 @@ def read_annotated(
     builder = AnyBuilder(columns or OwnColumns(), image_root or Path(path).parent, extra=True)
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
-    blank = array("b")
+    blank, groups = array("b"), array("q")
     shares = Shares(path)
     header: tuple[str, ...] = ()  # tables of a folder may differ in theirs
     others: list[str] = []
@@ -146,6 +155,7 @@ def read_annotated(
             taken = {*asked, *builder.found.values()}
             others = [name for name in dict.fromkeys(header) if name not in taken]
         posts.append(_kept(post, images=images, words=words))
+        groups.append(group_number(post, f"{path}, row {number}"))
         blank.append(post.image is None and not f"{post.text}{post.image_text}".strip())
         where = f"Row {number} ('{post.id}')"
         known = {name: shares.read(row.get(name), name, where) for name in dict.fromkeys(asked)}
@@ -172,6 +182,7 @@ def read_annotated(
         positive_from,
         tuple(builder.unread),
         empty,
+        np.array(groups, dtype=np.int64),
     )
 
 

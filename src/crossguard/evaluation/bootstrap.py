@@ -31,19 +31,27 @@ LEAST_DEFINED: Final = 0.5
 """Part of the rounds of any other statistic that must be defined for an interval to be shown."""
 
 
-def draw(posts: int, rounds: int, seed: int) -> Iterator[Counts]:
-    """Yields counts of resamples with replacement, (up to CHUNK, posts) at a time; the same for the same seed."""
+def draw(owners: NDArray[np.int64], rounds: int, seed: int) -> Iterator[Counts]:
+    """Yields counts of resamples with replacement, (up to CHUNK, posts) at a time; the same for the same seed.
+
+    Posts of one group, numbered from 0 on, are drawn together: copies of a post say nothing more of other posts.
+    """
     generator = np.random.default_rng(seed)
-    most = max(1, min(CHUNK, CHUNK_POSTS // max(posts, 1)))
+    groups = int(owners.max(initial=-1)) + 1
+    most = max(1, min(CHUNK, CHUNK_POSTS // max(len(owners), 1)))
     for start in range(0, rounds, most):
         size = min(most, rounds - start)
-        picks = generator.integers(posts, size=(size, posts))
-        yield np.stack([np.bincount(row, minlength=posts) for row in picks]).astype(np.int32)
+        picks = generator.integers(groups, size=(size, groups))
+        drawn = np.stack([np.bincount(row, minlength=groups) for row in picks]).astype(np.int32)
+        yield drawn[:, owners]
 
 
-def resample(compute: Callable[[Counts], Table], posts: int, rounds: int = 1000, seed: int = 0) -> Table:
-    """Computes statistics on bootstrap resamples of the posts, (rounds,) each; empty for 0 rounds."""
-    chunks = [compute(counts) for counts in draw(posts, rounds, seed)]
+def resample(compute: Callable[[Counts], Table], owners: NDArray[np.int64], rounds: int = 1000, seed: int = 0) -> Table:
+    """Computes statistics on bootstrap resamples of groups of posts, (rounds,) each; empty for 0 rounds.
+
+    `owners`, (posts,), is the group of each post, from 0 on.
+    """
+    chunks = [compute(counts) for counts in draw(owners, rounds, seed)]
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]} if chunks else {}
 
 
@@ -60,10 +68,12 @@ def engine_for(sample: Sample) -> Engine:
     ranked = {task.name: Ranked(task) for task in (*tasks, sample.task(ANY))}
     pooled = Ranked(pool(tasks)) if tasks else None
     complete, correct = sample.complete(), sample.correct()
+    copies = len(sample) / max(len(np.unique(sample.owners)), 1)  # those that a post has on average, itself included
 
     def compute(counts: Counts, random: np.random.Generator | None = None) -> Table:
         def unseen() -> Rounds:
-            return np.zeros((4, len(counts))) if random is None else random.gamma(JEFFREYS, size=(4, len(counts)))
+            shape = (4, len(counts))
+            return np.zeros(shape) if random is None else copies * random.gamma(JEFFREYS, size=shape)
 
         per_label = {name: one(counts, unseen()) for name, one in ranked.items()}
         whole = _averages([per_label[task.name] for task in tasks], pooled(counts, unseen())) if pooled else {}

@@ -133,7 +133,9 @@ def paired_differences(
         return {key: first[key] - second[key] for key in keys}
 
     points = compute(np.ones((1, len(one)), dtype=np.int32))
-    drawn = resample(compute, len(one), rounds, seed)
+    # Where one was measured without the words, the other knows which posts have the same.
+    owners = one.owners if aligned.groups is None else aligned.owners
+    drawn = resample(compute, owners, rounds, seed)
     return {key: _difference(float(points[key][0]), drawn[key]) for key in keys}
 
 

@@ -36,6 +36,15 @@ def duplicate_groups(posts: Sequence[Post]) -> NDArray[np.int64]:
     return np.array([numbers[content] for content in contents], dtype=np.int64)
 
 
+def group_number(post: Post, place: str) -> int:
+    """Returns a number, 0 to 2**63 - 1, that posts with the same words share, or without words with the same image.
+
+    A post with neither has a number of its own, that of its place.
+    """
+    content = _content(post) or f"#{place}"
+    return int.from_bytes(hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1
+
+
 def sketch(posts: Iterable[Post]) -> list[str]:
     """Returns a fingerprint of a set of posts: the smallest of their hashes (a bottom-k sketch, Broder 1997).
 

@@ -26,6 +26,8 @@ from crossguard.records import Post
 
 # No threshold makes metrics on posts that the weights were fitted to those of others.
 ANOTHER_SPLIT = "Use posts that the model did not learn from, such as another split."
+# From this part of copies on, it is told that intervals know of them.
+MANY_COPIES = 0.1
 ALONE: tuple[View, ...] = ("text-only", "image-only")
 
 
@@ -209,5 +211,11 @@ def _gaps(sample: Sample, given: GivenScores) -> list[str]:
         posts = number_of(given.absent, "post")
         warnings.append(
             f"Left out of the metrics: {posts} without a score, and without an answer or anything to score."
+        )
+    copies = len(sample) - len(np.unique(sample.owners))
+    if copies > MANY_COPIES * len(sample):
+        warnings.append(
+            f"Of {number_of(len(sample), 'post')}, {copies:,} {'repeats' if copies == 1 else 'repeat'} the words of "
+            "another. All count in the metrics; intervals take those with the same words as one."
         )
     return [*warnings, *unscored(given.failed, "the metrics")]

@@ -71,7 +71,10 @@ class Evaluation:
 
 
 def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
-    """Measures a sample, with intervals from so many bootstrap resamples of its posts; without any for 0 rounds."""
+    """Measures a sample, with intervals from so many bootstrap resamples of its posts; without any for 0 rounds.
+
+    Copies of a post are drawn together.
+    """
     tasks = (*sample.tasks(), sample.task(ANY))
     engine = engine_for(sample)
     found = engine(np.ones((1, len(sample)), dtype=np.int32))
@@ -85,7 +88,7 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     overall = _averages(sample, per_label, found)
     if rounds and len(sample):
         random = np.random.default_rng((seed, 1))  # other numbers than those that draw the posts
-        drawn = resample(lambda counts: engine(counts, random), len(sample), rounds, seed)
+        drawn = resample(lambda counts: engine(counts, random), sample.owners, rounds, seed)
         overall = {key: _bounded(key, estimate, drawn[key]) for key, estimate in overall.items()}
         per_label = {
             name: {key: _bounded(key, estimate, drawn[f"{name}/{key}"]) for key, estimate in estimates.items()}
@@ -132,7 +135,9 @@ def baselines(sample: Sample) -> dict[str, Sample]:
     shape = sample.scores.shape
     scores = {"all-positive": np.ones(shape), "prior": np.broadcast_to(prevalence, shape)}
     return {
-        name: Sample.build(sample.labels, sample.truth, guess, 0.5, ids=sample.ids, hateful=sample.hateful)
+        name: Sample.build(
+            sample.labels, sample.truth, guess, 0.5, ids=sample.ids, hateful=sample.hateful, groups=sample.groups
+        )
         for name, guess in scores.items()
     }
 

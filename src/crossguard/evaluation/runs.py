@@ -111,6 +111,7 @@ def read_run(folder: Path) -> Run:
             stored["flags"],
             stored["hateful"],
             stored.get("before"),
+            stored.get("groups"),
         )
         read = TypeAdapter(Evaluation).validate_python
         variants = {name: read(variant) for name, variant in data["variants"].items()}

@@ -52,6 +52,8 @@ class Sample:
     # float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`
     hateful: NDArray[np.float64]
     before: NDArray[np.float64] | None = None  # (n, L), the scores before a cross-fit; None without one
+    # int64, (n,), a number that copies of a post share; None where each is alone, or it is not known
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.labels))
@@ -74,17 +76,24 @@ class Sample:
         *,
         ids: Sequence[str] | None = None,
         hateful: NDArray[np.float64] | None = None,
+        groups: NDArray[np.int64] | None = None,
     ) -> Sample:
-        """Builds a sample from scores and one threshold per label."""
+        """Builds a sample from scores and one threshold per label; groups may have any numbers."""
         names, known = tuple(labels), np.asarray(truth, dtype=np.float64)
         limits = [thresholds[name] for name in names] if isinstance(thresholds, Mapping) else thresholds
         wide = np.asarray(scores, dtype=np.float64)
         posts = tuple(ids) if ids is not None else tuple(str(row) for row in range(len(known)))
         whole = np.full(len(posts), np.nan) if hateful is None else np.asarray(hateful, dtype=np.float64)
-        return cls(names, posts, known, wide, wide >= np.asarray(limits), whole)
+        owners = None if groups is None else in_turn(groups)
+        return cls(names, posts, known, wide, wide >= np.asarray(limits), whole, groups=owners)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """The group of each post, (n,), from 0 on in the order of their first posts: one each where none is known."""
+        return np.arange(len(self)) if self.groups is None else in_turn(self.groups)
 
     @property
     def annotated(self) -> tuple[str, ...]:
@@ -127,7 +136,7 @@ class Sample:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sample:
         """Returns some of the posts, by index or mask."""
         own = {name: getattr(self, name)[rows] for name in ("truth", "scores", "flags", "hateful")}
-        own["before"] = None if self.before is None else self.before[rows]
+        own |= {name: None if (kept := getattr(self, name)) is None else kept[rows] for name in ("before", "groups")}
         return replace(self, ids=tuple(np.asarray(self.ids, dtype=object)[rows]), **own)
 
     def _any(self) -> LabelTask:
@@ -143,6 +152,12 @@ class Sample:
         scores, flags = np.where(counted, self.scores, 0.0).max(axis=1), (self.flags & counted).any(axis=1)
         before = None if self.before is None else np.where(counted, self.before, 0.0).max(axis=1)
         return _task(ANY, np.where(told, self.hateful, known), scores, np.asarray(flags), before)
+
+
+def in_turn(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the same groups, (n,), numbered from 0 on in the order of their first posts."""
+    _, firsts, own = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(firsts))[own])
 
 
 def pool(tasks: Sequence[LabelTask]) -> LabelTask:

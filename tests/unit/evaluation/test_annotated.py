@@ -42,6 +42,17 @@ def test_every_format_gives_the_same_posts(tmp_path: Path, kind: str) -> None:
     assert found.columns["group"] == ("x", "")
 
 
+@pytest.mark.parametrize("words", [True, False])
+def test_posts_with_the_same_words_are_known_as_such(tmp_path: Path, words: bool) -> None:
+    texts = ["Go home", "go  HOME!", "stay", "", "", "https://t.co/1 go home"]
+    rows = [{"id": str(row), "text": text, "racist": 0} for row, text in enumerate(texts)]
+    found = read_annotated(write(tmp_path, "jsonl", rows), LABELS, words=words)
+    scores = np.zeros((6, 2))
+    assert found.sample(scores).owners.tolist() == [0, 0, 1, 2, 3, 0]
+    assert found.take(np.array([2, 1, 0])).sample(scores[:3]).owners.tolist() == [0, 1, 1]
+    assert join([found, found]).sample(np.zeros((12, 2))).owners.tolist() == [0, 0, 1, 2, 3, 0] * 2
+
+
 def test_vote_fractions_become_answers_at_the_given_value(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", ROWS)
     lower = read_annotated(path, LABELS, positive_from=0.3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crossguard.evaluation.bootstrap import bootstrap, bootstrap_counts
+from crossguard.evaluation.bootstrap import bootstrap, bootstrap_counts, draw
 from crossguard.evaluation.metrics import Rounds
 
 
@@ -28,6 +28,15 @@ def test_counted_rows_give_the_same_as_rows_one_by_one() -> None:
     assert (counted.value, counted.count) == (single.value, 100)
     assert counted.low == pytest.approx(single.low, abs=0.04)
     assert counted.high == pytest.approx(single.high, abs=0.04)
+
+
+def test_posts_of_one_group_are_drawn_together() -> None:
+    owners = np.array([0, 1, 0, 2, 1, 0])
+    counts = np.concatenate([*draw(owners, 40, seed=0)])
+    assert counts.shape == (40, 6)
+    assert (counts[:, [0, 0, 1]] == counts[:, [2, 5, 4]]).all()
+    assert (counts[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert len(np.unique(counts, axis=0)) > 5
 
 
 def test_what_is_mostly_undefined_has_no_interval_and_nothing_no_value() -> None:

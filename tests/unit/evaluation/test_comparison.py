@@ -108,6 +108,22 @@ def test_a_label_of_a_few_posts_tells_no_models_apart(posts: int, tested: bool) 
     assert told.endswith(", too few posts to test") != tested
 
 
+def test_copies_of_a_post_are_no_more_evidence_than_one() -> None:
+    one, other = samples(0.3, posts=60), samples(0.25, seed=3, posts=60)
+    rows = np.tile(np.arange(60), 20)
+    copied, known = one.take(rows), other.take(rows)
+    known = replace(known, groups=rows)
+    key = "roc_auc_macro"
+    single = paired_differences(one, other, [key], 200)[key]
+    for pair in ((known, replace(copied, groups=rows)), (known, copied), (copied, known)):
+        found = paired_differences(*pair, [key], 200)[key]
+        assert found.p == single.p
+    unknown = paired_differences(copied, replace(known, groups=None), [key], 200)[key]
+    assert unknown.p is not None
+    assert single.p is not None
+    assert unknown.p < single.p
+
+
 def test_other_posts_or_annotations_are_not_compared() -> None:
     one = samples(0.3)
     with pytest.raises(InputError, match="other posts"):

@@ -56,6 +56,18 @@ def test_each_modality_alone_is_measured_on_the_posts_that_have_both(tiny: Moder
     assert len({run.variants[name].overall["roc_auc_micro"].value for name in views}) == 3
 
 
+def test_many_copies_are_told(tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("id,text,racist\n" + "".join(f"{row},text {row % 15},{row % 2}\n" for row in range(60)))
+    posts = read_annotated(table, ["racist"], words=False)
+    given = GivenScores(np.full((60, 1), 0.4), np.zeros((60, 1), dtype=np.bool_), {}, "elsewhere")
+    (told,) = measure_scores(given, posts, FEW).warnings
+    assert told.startswith("Of 60 posts, 45 repeat the words of another.")
+    few = posts.take(np.array([*range(16)]))
+    given = replace(given, scores=given.scores[:16], flags=given.flags[:16])
+    assert measure_scores(given, few, FEW).warnings == ()
+
+
 def test_baselines_know_nothing(tiny: Moderator, annotated: Annotated) -> None:
     run, _ = measure_model(tiny, annotated, FEW)
     every = run.variants["baseline all-positive"]

@@ -91,6 +91,26 @@ def test_intervals_of_few_posts_hold_the_true_recall(posts: int, recall: float) 
     assert held > 0.94
 
 
+def test_copies_of_posts_make_no_interval_narrower() -> None:
+    random = np.random.default_rng(0)
+    truth = (np.arange(90) < 30)[:, None].astype(np.float64)
+    once = Sample.build(("x",), truth, np.clip(0.4 + 0.2 * truth + 0.2 * random.normal(size=(90, 1)), 0, 1))
+    rows = np.tile(np.arange(90), 20)
+    copied = replace(once.take(rows), groups=rows)
+    one, many, unknown = (evaluate(s, 300).per_label["x"] for s in (once, copied, replace(copied, groups=None)))
+    for key in ("recall", "f1", "roc_auc", "brier"):
+        widths = [found[key].high - found[key].low for found in (one, many, unknown)]  # type: ignore[operator]
+        assert widths[1] == pytest.approx(widths[0]), key
+        assert widths[2] < 0.4 * widths[0], key
+
+
+def test_what_few_copied_texts_do_not_show_is_possible_for_as_few() -> None:
+    truth = (np.arange(300) < 100)[:, None].astype(np.float64)
+    sample = Sample.build(("x",), truth, 0.1 + 0.8 * truth, groups=np.arange(300) // 20)
+    recall = evaluate(sample, 400).per_label["x"]["recall"]
+    assert recall.low == pytest.approx(0.62, abs=0.1), "five texts are found, 20 times each"
+
+
 def test_averages_are_those_that_were_measured() -> None:
     whole = evaluate(Sample.build(LABELS, TRUTH, SCORES), rounds=0)
     assert whole.averages(["f1", "roc_auc"]) == ["macro", "micro", "weighted"]

@@ -27,6 +27,8 @@ def test_a_run_survives_its_folder(run: Run, tmp_path: Path) -> None:
     assert back.variants == run.variants
     assert back.facts == run.facts
     np.testing.assert_array_equal(back.sample.scores, run.sample.scores)
+    np.testing.assert_array_equal(back.sample.owners, run.sample.owners)
+    assert back.sample.groups is not None
 
 
 def test_the_reference_names_are_in_the_files(run: Run, tmp_path: Path) -> None:

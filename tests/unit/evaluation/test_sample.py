@@ -31,6 +31,16 @@ def test_any_leaves_out_labels_that_nobody_annotated_unless_the_answer_is_told()
     assert task.flags.tolist() == [False, True]
 
 
+def test_groups_are_numbered_by_their_first_posts_and_kept_by_parts() -> None:
+    truth = np.zeros((5, 1))
+    found = Sample.build("a", truth, truth, groups=np.array([70, -3, 70, 9, -3]))
+    assert found.owners.tolist() == [0, 1, 0, 2, 1]
+    assert found.take(np.array([4, 3, 1])).owners.tolist() == [0, 1, 0]
+    alone = Sample.build("a", truth, truth)
+    assert alone.owners.tolist() == [0, 1, 2, 3, 4]
+    assert alone.take(np.array([3, 1])).groups is None
+
+
 def test_nan_scores_are_refused_with_the_post() -> None:
     with pytest.raises(InputError, match="post '1' has NaN"):
         sample([[1.0], [0.0]], [[0.9], [NAN]])

@@ -57,7 +57,7 @@ def audit_groups(
 ) -> BiasAudit:
     """Measures every group."""
     task = sample.task(question)
-    resampling = len(sample), rounds, seed
+    resampling = sample.owners, rounds, seed
     audits = {name: _audit(task, member[task.rows], resampling) for name, member in groups.items()}
     means = {key: _generalised_mean([audit.estimates[key] for audit in audits.values()]) for key in AUCS}
     overall = _roc_auc(task)
@@ -67,7 +67,7 @@ def audit_groups(
     return BiasAudit(question, overall, means, final, audits, tuple(_warnings(audits)))
 
 
-def _audit(task: LabelTask, inside: NDArray[np.bool_], resampling: tuple[int, int, int]) -> GroupAudit:
+def _audit(task: LabelTask, inside: NDArray[np.bool_], resampling: tuple[NDArray[np.int64], int, int]) -> GroupAudit:
     pairs = {"subgroup_auc": inside, "bpsn_auc": inside != task.truth, "bnsp_auc": inside == task.truth}
     parts = {key: _part(task, rows) for key, rows in pairs.items()}
     estimates = {key: _auc(part) for key, part in parts.items()} | _rates(task, inside)

@@ -154,6 +154,6 @@ def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Estimate:
         return Estimate.undefined(reason)
     per_post = table.mean(axis=1)
     posts = len(per_post)
-    drawn = resample(lambda counts: {"mean": counts @ per_post / posts}, posts, test.rounds, test.seed)
+    drawn = resample(lambda counts: {"mean": counts @ per_post / posts}, np.arange(posts), test.rounds, test.seed)
     estimate = Estimate(float(per_post.mean()))
     return estimate.with_rounds(drawn["mean"]) if drawn else estimate
