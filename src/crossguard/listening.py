@@ -22,14 +22,15 @@ EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where 
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Opens the listening socket.
+    """Opens the listening socket; at `::` for clients of IPv4, too, as at every interface.
 
     Raises:
         ConfigError: The address is none, or not this machine's, or the port is taken or not allowed.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        both = host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except UnicodeError:
         raise ConfigError(f"Cannot listen on {host}:{port}: it is no host name. Try another --host.") from None
     except OSError as error:

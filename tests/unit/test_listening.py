@@ -20,6 +20,13 @@ def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers() -> No
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_every_interface_of_version_6_is_every_interface() -> None:
+    with contextlib.closing(listen("::", 0)) as listener:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, listener.getsockname()[1])).close()
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with contextlib.closing(listen("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

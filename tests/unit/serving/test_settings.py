@@ -39,6 +39,10 @@ def test_words_are_split_at_commas() -> None:
     assert got.fetch_origins == ("https://a.example", "https://b.example")
 
 
+def test_an_address_to_listen_on_may_have_the_brackets_of_a_url() -> None:
+    assert [ServeSettings(host=host).host for host in ("[::1]", "::", "127.0.0.1")] == ["::1", "::", "127.0.0.1"]
+
+
 def test_every_problem_is_told(tmp_path: Path) -> None:
     file = tmp_path / "serve.yaml"
     file.write_text("prot: 1\nmax_posts: none\n")
