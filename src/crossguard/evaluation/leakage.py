@@ -171,5 +171,10 @@ def _image_key(post: Post) -> str:
 
 def hashes(posts: Iterable[Post]) -> list[str]:
     """Returns a hash of each post that can be told from others."""
-    contents = (content for post in posts if (content := _content(post)))
-    return [hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:12] for content in contents]
+    return [known for post in posts if (known := post_hash(post))]
+
+
+def post_hash(post: Post) -> str:
+    """Returns a hash that posts with the same words share, or without words with the same image; empty without both."""
+    content = _content(post).encode("utf-8", "replace")
+    return hashlib.sha256(content).hexdigest()[:12] if content else ""

@@ -71,8 +71,9 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """Fits calibrations and thresholds.
 
     A label that cannot be fitted, such as one with fewer than ten posts of either kind, keeps the plain sigmoid and the
-    threshold one half; a warning and the description of the policy say so. A post that several runs predicted, such as
-    one fold trained with several seeds, counts as one.
+    threshold one half; a warning and the description of the policy say so. Posts with the
+    same words count as one, and so does a post that several runs predicted, such as one fold trained with several
+    seeds.
 
     Raises:
         ConfigError: A run is not finished, or predicts other labels.
@@ -145,9 +146,10 @@ def _predictions(
 
 
 def _posts(predicted: Mapping[str, NDArray[Any]]) -> Iterator[str]:
-    """Yields what tells the posts of a run apart."""
-    for source, id_ in zip(unpack_texts(predicted["sources"]), unpack_texts(predicted["ids"]), strict=True):
-        yield f"{source}\n{id_}"
+    """Yields what tells the posts of a run apart: what they say or show, or their ids where that is not known."""
+    columns = (unpack_texts(predicted[name]) for name in ("contents", "sources", "ids"))
+    for content, source, id_ in zip(*columns, strict=True):
+        yield content or f"{source}\n{id_}"
 
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from crossguard.bundle import PROVENANCE, TOKENIZER, VAL_REPORT
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
-from crossguard.evaluation.leakage import joined_fingerprints, joined_sketch, sketch
+from crossguard.evaluation.leakage import joined_fingerprints, joined_sketch, post_hash, sketch
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
@@ -67,6 +67,7 @@ def write_checkpoint_files(
             folder / PREDICTIONS,
             ids=pack_texts(measured.ids),
             sources=pack_texts(measured.sources),
+            contents=pack_texts([post_hash(post) for _, post in _posts(measured)]),
             logits=logits,
             targets=measured.targets,
             unions=measured.unions,
@@ -103,12 +104,19 @@ def _sketches(examples: Examples) -> list[dict[str, Any]]:
     found: dict[str, list[str]] = {}
     for chunk in examples.chunks():
         posts: dict[str, list[Post]] = {}
-        columns = (chunk.ids, chunk.words, chunk.images, chunk.sources)
-        for id_, (text, words), image, source in zip(*columns, strict=True):
-            posts.setdefault(source, []).append(Post(id_, text, image_text=words, image=image))
+        for source, post in _posts(chunk):
+            posts.setdefault(source, []).append(post)
         for source, own in posts.items():
             found[source] = joined_sketch(found.get(source, []), sketch(own))
     return [{"name": name, "sketch": of_source} for name, of_source in found.items()]
+
+
+def _posts(examples: Examples) -> Iterator[tuple[str, Post]]:
+    """Yields each post with the name of its source."""
+    for chunk in examples.chunks():
+        columns = (chunk.sources, chunk.ids, chunk.words, chunk.images)
+        for source, id_, (text, words), image in zip(*columns, strict=True):
+            yield source, Post(id_, text, image_text=words, image=image)
 
 
 def _best_f1(task: LabelTask) -> float:

@@ -26,6 +26,7 @@ def write_run(folder: Path, seed: int, n: int = 200) -> Path:
         folder / "predictions.npz",
         ids=pack_texts([f"{seed}-{row}" for row in range(n)]),
         sources=pack_texts(["posts"] * n),
+        contents=pack_texts([f"{seed}-{row}" for row in range(n)]),
         logits=logits,
         targets=targets,
         cut=np.zeros(len(logits), dtype=np.bool_),
@@ -90,6 +91,21 @@ def test_a_post_that_several_runs_predicted_counts_as_one(tmp_path: Path, caplog
     assert "Only the beginning of 7 long texts was read." in policy.description
     assert policy.labels["b"].threshold == 0.5
     assert "Label 'b': 4 posts carry it and 196 do not" in caplog.text
+
+
+def test_posts_with_the_same_words_count_as_one_whatever_their_ids(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = write_run(tmp_path / "run", 1)
+    with np.load(run / "predictions.npz") as stored:
+        predicted = dict(stored)
+    predicted["targets"][:, 1] = np.arange(200) < 20
+    predicted["contents"] = pack_texts([str(row % 5 if row < 20 else row) for row in range(199)] + [""])
+    np.savez(run / "predictions.npz", **predicted)
+    policy = fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
+    assert "on 185 posts" in policy.description
+    assert policy.labels["b"].threshold == 0.5
+    assert "Label 'b': 5 posts carry it and 180 do not" in caplog.text
 
 
 def test_texts_that_the_runs_cut_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

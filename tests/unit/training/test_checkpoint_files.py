@@ -68,6 +68,7 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
         assert predictions["cut"].sum() == min(n, 7)
         assert unpack_texts(predictions["ids"]) == measured.ids
         assert unpack_texts(predictions["sources"]) == measured.sources
+        assert unpack_texts(predictions["contents"]) == hashes(Post(name, name) for name in measured.ids)
         assert predictions["ids"].nbytes < 10_000, "one long id makes the others no longer"
     assert "otherhate" not in report, "nobody knows anything of it"
     if not n:
