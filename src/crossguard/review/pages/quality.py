@@ -86,13 +86,13 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         answers, known = reading.answers_by_label(db, labels), reading.golden_pairs(db)
         workloads = [(work, reading.seconds_of(db, work.person)) for work in reading.workloads(db, now)]
         daily, waiting, backlog = days.per_day(db, now), listing.waiting(db), reading.backlog(db, now)
-    card = model.card_precision(console.settings.model, labels)
+    reported = model.reported_precision(console.settings.model, labels)
     agreed = {label: agreement.agreement(given) for label, given in answers.items()}
     others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
     return {
         "live": model.live(strata),
         "flagged_waiting": flagged_waiting,
-        "precision": model.precision_per_label(found, labels, card),
+        "precision": model.precision_per_label(found, labels, reported),
         "groups": model.false_positive_rates(found, strata),
         "agreed": agreed,
         "alpha": [(label, found.alpha) for label, found in agreed.items()],

@@ -26,6 +26,8 @@ from crossguard.review.resolution import MAJORITY
 LEAST_PER_GROUP: Final = 5
 LEAST_PART: Final = 0.01
 """Of the flagged or of the allowed posts: a stratum without a decision may be as small, such as one erased post."""
+SAME_THRESHOLD: Final = 1e-4
+"""Thresholds that differ by less are the same: policies may have them rounded."""
 _LEAST: Final = 1e-9
 """Of a prior, which must not be zero."""
 _ITSELF: Final = 1.001
@@ -117,35 +119,53 @@ def _parts(stratum: Stratum) -> list[_Part]:
     ]
 
 
+class Reported(NamedTuple):
+    """What a model's report says of a label."""
+
+    precision: float
+    threshold: float  # at which it was measured
+
+
 class LabelPrecision(NamedTuple):
     """How often people agree with a flag."""
 
     label: str
     live: Estimate  # part of the flagged items that people gave the label; those where it was left open are left out
-    card: float | None  # what the model's card says, on its test posts; None where it says nothing
+    reported: float | None  # what the model's report says; None where it says nothing, or of other thresholds
 
 
 def precision_per_label(
-    found: Sequence[Decided], labels: Sequence[str], card: dict[str, float]
+    found: Sequence[Decided], labels: Sequence[str], reported: dict[str, Reported]
 ) -> list[LabelPrecision]:
     """Measures each label's flags on decided items."""
     result = []
     for label in labels:
         both = (item for item in found if item.truth.get(label, MAJORITY) != MAJORITY and label in item.scores)
-        flagged = [item.truth[label] > MAJORITY for item in both if item.scores[label][2]]
-        live = Estimate.share(sum(flagged), len(flagged), "nothing flagged was decided")
-        result.append(LabelPrecision(label, live, card.get(label)))
+        flagged = [item for item in both if item.scores[label][2]]
+        hits = sum(item.truth[label] > MAJORITY for item in flagged)
+        live = Estimate.share(hits, len(flagged), "nothing flagged was decided")
+        limits = {item.scores[label][1] for item in flagged}
+        said = reported.get(label)
+        same = said is not None and bool(limits) and np.allclose([*limits], said.threshold, atol=SAME_THRESHOLD)
+        result.append(LabelPrecision(label, live, said.precision if said is not None and same else None))
     return result
 
 
-def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
-    """Reads the precision per label that the model's `val_report.json` tells; empty where there is none."""
+def reported_precision(model: str, labels: Sequence[str]) -> dict[str, Reported]:
+    """Reads the precision per label that the model's `val_report.json` tells, and at which threshold.
+
+    It is empty where there is none.
+    """
     try:
         report = json.loads((find_bundle(model) / VAL_REPORT).read_text(encoding="utf-8"))
     except (CrossguardError, OSError, ValueError):
         return {}
-    found = {label: report.get(label, {}).get("precision") for label in labels}
-    return {label: float(value) for label, value in found.items() if isinstance(value, int | float)}
+    found = {label: [report.get(label, {}).get(key) for key in Reported._fields] for label in labels}
+    return {
+        label: Reported(*values)
+        for label, values in found.items()
+        if all(isinstance(value, int | float) for value in values)
+    }
 
 
 def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) -> list[tuple[str, Estimate]]:

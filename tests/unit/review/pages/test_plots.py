@@ -23,9 +23,9 @@ def test_names_are_escaped_and_undefined_rows_say_so() -> None:
 def test_every_plot_has_its_numbers_in_a_table() -> None:
     rows = [("a", Estimate(0.25, 0.1, 0.5, count=1200), 0.9), ("b", Estimate.undefined("no posts"), None)]
     table = re.sub(r"<[^>]+>|\s", " ", plots.intervals("t", rows).split("<summary>")[1]).split()
-    assert " ".join(table) == "As numbers Estimate Items Card a 0.25 0.10 to 0.50 1,200 0.90 b no posts 0"
+    assert " ".join(table) == "As numbers Estimate Items Report a 0.25 0.10 to 0.50 1,200 0.90 b no posts 0"
     for bare in ([row[:2] for row in rows], [(*row[:2], None) for row in rows]):
-        assert "Card" not in plots.intervals("t", bare), "an empty column tells nothing"
+        assert "Report" not in plots.intervals("t", bare), "an empty column tells nothing"
     assert '<th scope="row">a</th><td class="number">1,234</td>' in plots.bars("t", [("a", 1234)])
     assert '0.250 <span class="interval">0.100 to 0.500</span>' in plots.series("t", [row[:2] for row in rows])
 

@@ -140,16 +140,30 @@ def test_an_item_on_which_people_are_unsure_is_neither_hateful_nor_harmless() ->
     assert model.false_positive_rates([decided({"racist": 0.5})] * 10, []) == []
 
 
-def test_the_card_is_asked_for_the_precision_of_each_label(tmp_path: Path) -> None:
-    assert model.card_precision(str(tmp_path), ("racist",)) == {}
+def test_a_reported_precision_stands_beside_flags_of_the_same_threshold_only() -> None:
+    found = [decided({"racist": 1.0}), decided({"racist": 0.0}), decided({"racist": 1.0}, flagged=False)]
+    same, other = model.Reported(0.75, 0.50004), model.Reported(0.75, 0.31)
+    assert [one.reported for one in model.precision_per_label(found, ["racist"], {"racist": same})] == [0.75]
+    for said, items in ((other, found), (same, []), (same, [*found, moved({"racist": 1.0}, 0.7)])):
+        assert [one.reported for one in model.precision_per_label(items, ["racist"], {"racist": said})] == [None]
+
+
+def moved(truth: dict[str, float], threshold: float) -> Decided:
+    return replace(decided(truth), scores={"racist": (0.9, threshold, True)})
+
+
+def test_the_report_is_asked_for_the_precision_of_each_label_and_its_threshold(tmp_path: Path) -> None:
+    assert model.reported_precision(str(tmp_path), ("racist",)) == {}
     report = {
-        "racist": {"precision": 0.75, "recall": 0.5},
-        "sexist": {"precision": None},
+        "racist": {"precision": 0.75, "recall": 0.5, "threshold": 0.4},
+        "sexist": {"precision": None, "threshold": 0.4},
+        "homophobe": {"precision": 0.5, "threshold": None},
         "micro avg": {"precision": 0.6},
     }
     (tmp_path / "val_report.json").write_text(json.dumps(report))
-    assert model.card_precision(str(tmp_path), ("racist", "sexist", "religion")) == {"racist": 0.75}
-    assert model.card_precision("no such model", ("racist",)) == {}
+    labels = ("racist", "sexist", "homophobe", "religion")
+    assert model.reported_precision(str(tmp_path), labels) == {"racist": model.Reported(0.75, 0.4)}
+    assert model.reported_precision("no such model", ("racist",)) == {}
 
 
 def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
