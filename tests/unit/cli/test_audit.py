@@ -72,6 +72,7 @@ def test_the_command_prints_and_writes_every_way(
         assert name in shown
         assert name in page
     assert "worst tenth of the ways" in shown
+    assert "Question" not in page.partition("in disguise")[2].partition("<table")[0]
     assert "…" not in shown.partition("disguise:")[2]
     assert max(map(len, shown.partition("disguise:")[2].splitlines())) <= 80
 
@@ -87,6 +88,16 @@ def test_tables_and_page_name_the_question(
     page = " ".join((tmp_path / "audit.html").read_text(encoding="utf-8").split())
     assert "Question: sexist. The score for sexist of a sentence moves by" in page
     assert "of the sentences are flagged as sexist for some groups only" in page
+
+
+def test_a_page_names_the_label_whose_flags_disguises_change(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--evasion", "--evasion-posts", "4", "--rounds", "0", "--no-images", "--label", "racist", "--swaps", "0"]
+    assert run(["audit", str(annotated_posts), "--model", str(tiny_model), *options, "--out", str(tmp_path)]) == 0
+    assert "posts.jsonl, question 'racist': " in capsys.readouterr().out
+    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
+    assert '<p class="soft">Question: racist. ' in page.partition("in disguise")[2]
 
 
 def test_no_number_is_cut_off_at_80_columns(

@@ -97,6 +97,20 @@ def test_tables_are_whole(card: str) -> None:
         assert {line.count("|") for line in lines} == {lines[0].count("|")}, table
 
 
+def test_no_name_ends_a_cell_of_a_table(evidence: Path) -> None:
+    details = read_details(evidence / "card.yaml")
+    data = details.datasets[0].model_copy(update={"name": "a|b", "source": "two\nlines"})
+    audit = read_audit(evidence / "audit")
+    estimate = {"value": 0.5}
+    keys = ("subgroup_auc", "bpsn_auc", "bnsp_auc", "false_positive_rate", "false_negative_rate")
+    bias = {"question": "any", "final_bias_auc": estimate, "overall_auc": estimate}
+    bias |= {"groups": {"they|them": {"posts": 5} | dict.fromkeys(keys, estimate)}}
+    audit |= {"groups": {"posts.csv": bias}}
+    card = build_card(read_bundle(evidence / "tiny"), details.model_copy(update={"datasets": (data,)}), audits=[audit])
+    assert r"| a\|b | none | none | two lines | MIT |" in card
+    assert r"| they\|them | 5 | 0.500 |" in card
+
+
 def test_it_says_what_a_reader_needs(card: str) -> None:
     for words in (
         "A toy that knows thirteen words.",
@@ -131,6 +145,17 @@ def test_it_says_what_is_still_found_in_disguise(evidence: Path) -> None:
     audit["robustness"][0] |= {"harmless": 0, "harmless_change": {"value": None, "reason": "no harmless post"}}
     assert "Of 0 harmless posts" not in build_card(bundle, details, audits=[audit])
     assert "in disguise" not in build_card(bundle, details, audits=[read_audit(evidence / "audit")])
+
+
+def test_it_names_the_label_that_an_audit_asked_for(evidence: Path) -> None:
+    bundle, details = read_bundle(evidence / "tiny"), read_details(evidence / "card.yaml")
+    audit = read_audit(evidence / "audit")
+    assert "question" not in build_card(bundle, details, audits=[audit])
+    bias = {"question": "sexist", "final_bias_auc": {"value": 0.5}, "overall_auc": {"value": 0.5}, "groups": {}}
+    audit |= {"groups": {"posts.csv": bias}, "counterfactuals": [audit["counterfactuals"][0] | {"question": "sexist"}]}
+    card = build_card(bundle, details, audits=[audit])
+    assert "**posts.csv** (groups; Borkan et al. 2019, question sexist): final" in card
+    assert ", built in, all of them harmless, question sexist): scores differ" in card
 
 
 def test_its_commands_open_a_model_of_ones_own(card: str) -> None:

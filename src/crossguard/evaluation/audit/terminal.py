@@ -91,8 +91,9 @@ def suite_grid(result: SuiteResult) -> Grid:
 
 def evasion_grid(result: Robustness) -> Grid:
     """One row per way of disguising a text, the one that most gets through first."""
+    asked = "" if result.question == ANY else f", question '{result.question}'"
     grid = Grid(
-        f"{result.source}: {result.found} of {result.hateful} hateful posts are found as written, and "
+        f"{result.source}{asked}: {result.found} of {result.hateful} hateful posts are found as written, and "
         f"{result.harmless_flagged} of {result.harmless} harmless ones flagged; in disguise:",
         ("way", "still\nfound", "95 %\ninterval", "harmless\nnewly flagged", "no longer\nflagged", "held\nout"),
     )

@@ -51,8 +51,13 @@ def render(template: str, **context: Any) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates("crossguard.evaluation.report")
-    environment.filters["masked"] = mask
+    environment.filters.update(masked=mask, in_cell=_in_cell)
     return environment
+
+
+def _in_cell(text: object) -> str:
+    """Returns a text for a cell of a table of Markdown, which a line or a bar would end."""
+    return " ".join(str(text).split()).replace("|", "\\|")
 
 
 def build_page(run: Run, posts: Sequence[Post] | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from rich.console import Console
 
@@ -81,3 +83,6 @@ def test_the_way_that_most_gets_through_comes_first_and_the_sums_below() -> None
         "still found, ways held out from training: 0.500 [0.400, 0.600]",
         "harmless posts flagged, mean change: +1.7 points [+0.6, +2.5]",
     ]
+    assert shown(evasion_grid(tested))[0].startswith("posts: 8 of 10 hateful posts")
+    asked = replace(tested, question="racist")
+    assert shown(evasion_grid(asked))[0].startswith("posts, question 'racist': 8 of 10 hateful posts")
