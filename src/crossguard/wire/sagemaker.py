@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
@@ -18,6 +19,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from crossguard.checked_settings import StrictModel, parse
+from crossguard.data.cells import whole
 from crossguard.data.image_sources import is_data_url, is_url, shortened
 from crossguard.errors import ConfigError, InputError, number_of
 from crossguard.records import Action, Decision, Post
@@ -27,6 +29,7 @@ JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonlines"
 LINES: Final = frozenset({JSON_LINES, "application/x-jsonlines", "application/jsonl", "application/x-ndjson"})
 CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+HALF: Final = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 _SHOWN: Final = 300
 
 
@@ -227,7 +230,9 @@ def _entry(data: Any, place: str, where: str) -> Post:
 
 def _decode(text: bytes, where: str) -> Any:
     try:
-        return json.loads(text.decode(), strict=False)
+        data = json.loads(text.decode(), strict=False)
+        # Half characters, such as those of an emoji that was cut, come back in ids, and no reply may hold them.
+        return json.loads(whole(json.dumps(data, ensure_ascii=False))) if HALF.search(text) else data
     except (ValueError, RecursionError) as error:  # the latter from brackets in brackets
         raise _malformed(f"{where} is not readable JSON in UTF-8: {error}.") from None
 

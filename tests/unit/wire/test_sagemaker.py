@@ -150,6 +150,21 @@ def test_a_broken_request_gets_a_status_and_a_reason(body: bytes | str, content_
     assert json.loads(failure.value.to_json()) == {"error": failure.value.code, "message": str(failure.value)}
 
 
+def test_half_a_character_is_replaced_in_what_comes_back() -> None:
+    lines = [
+        rb'{"text": "a\uD83D b", "id": "a\ud83d"}',
+        rb'{"text": "\ud83d\ude00", "id": "\ud83d\ude00"}',
+        rb'{"te\udc00xt": "a"}',
+    ]
+    first, second, wrong = posts(b"\n".join(lines), JSON_LINES)
+    assert (first.text, first.id) == ("a\N{REPLACEMENT CHARACTER} b", "a\N{REPLACEMENT CHARACTER}")
+    assert second.text == second.id == "\N{GRINNING FACE}"
+    reply = write(
+        Form.LINES, [failed(post.id, "r", post.error.message if post.error else "m") for post in (first, wrong)]
+    )
+    assert "\\ud" not in reply.body
+
+
 def test_many_posts_may_be_sent_with_no_other_key() -> None:
     with pytest.raises(RequestError, match="at least one post and no other key"):
         read(b'{"instances": [{"text": "a"}, {"text": "b"}], "parameters": {}}', "application/json")
