@@ -120,7 +120,8 @@ def command(
         # Only the report, near-duplicates, folds and decisions, which know what was scored, look at texts.
         decided = any(map(holds_decisions, scores))
         words = (out is not None and show_posts) or training is not None or criterion is not None or decided
-        annotated = read_annotated(data, labels, **{**reading, "words": words, "images": reading["images"] and words})
+        kept = {"words": words, "images": reading["images"] and words}
+        annotated = read_annotated(data, labels, **{**reading, **kept}, scored=False)
         posts = annotated.posts if decided and reading["images"] else ()
         given = read_scores(scores, annotated.labels, annotated.ids, label_scheme, posts, needless=annotated.needless)
         run = measure_scores(given, annotated, request)

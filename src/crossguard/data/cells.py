@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -21,6 +22,8 @@ _DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,00?|\d,\d+e-\d+", re.IGNORECASE)
 # Of cells that are no shares.
 _SHOWN_CELLS: Final = 3
 _SHOWN_CHARACTERS: Final = 40
+# Words of a text; a column of names has one or two.
+_SEVERAL: Final = 3
 _CLASSES: Final = " Classes need a column of 1 and 0 each, as by pandas.get_dummies."
 
 
@@ -79,6 +82,17 @@ def _share(value: Any) -> float | None:
     except (OverflowError, TypeError, ValueError):
         return None
     return share if 0 <= share <= 1 or math.isnan(share) else None
+
+
+def holds_words(cells: Iterable[Any]) -> bool:
+    """Whether most cells of a column hold several words, as the texts of posts do and names and labels do not."""
+    several = [isinstance(cell, str) and len(cell.split()) >= _SEVERAL for cell in cells]
+    return 2 * sum(several) > len(several)
+
+
+def holds_shares(cells: Iterable[Any]) -> bool:
+    """Whether every cell of a column says how many annotators gave a label, or that nobody knows."""
+    return all(_share(cell) is not None for cell in cells)
 
 
 def with_point(value: Any) -> Any:

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.data.cells import as_text
+from crossguard.data.cells import as_text, holds_words
 from crossguard.data.columns import MORE_WORDS, OTHER_NAMES, Columns, Source, Unread, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError, suggest
@@ -214,6 +214,19 @@ def notes_of_unread(names: Iterable[str], found: Mapping[str, str], columns: Col
         ways = {meaning: columns.how(name, meaning) for meaning in ("image", "image_path")}
         notes.append(f"column '{name}' {_UNREAD[kind].format(fetch=columns.how_to_fetch(name), **ways)}")
     return notes
+
+
+def notes_of_words(cells: Mapping[str, Iterable[Any]], found: Mapping[str, str], columns: Columns) -> list[str]:
+    """Returns a sentence for each unused column, by its cells, that may be the text of posts with images alone."""
+    if "text" in found or {"image", "image_path"}.isdisjoint(found):
+        return []
+    told = dict(unread(cells, found))  # which have a sentence of their own
+    return [
+        f"column '{name}' holds words, and no column is the text; if people read them with the images: "
+        f"{columns.how(name, 'text')}"
+        for name, values in cells.items()
+        if name not in told and holds_words(values)
+    ]
 
 
 class RowBuilder(AnyBuilder):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.cells import Shares, names_in
 from crossguard.data.columns import Columns, OwnColumns, plain_name
-from crossguard.data.post_builder import AnyBuilder, PostBuilder
+from crossguard.data.post_builder import AnyBuilder, PostBuilder, notes_of_words
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
@@ -117,6 +117,7 @@ def read_annotated(
     image_root: Path | None = None,
     images: bool = True,
     words: bool = True,
+    scored: bool = True,
 ) -> Annotated:
     """Reads a table of annotated posts, in any format that can be scored.
 
@@ -130,10 +131,11 @@ def read_annotated(
         columns: Names of the post columns.
         images: Whether posts keep their images; without, a table can be measured whose images are elsewhere.
         words: Whether posts keep their texts; without both, memory does not depend on how long or large these are.
+        scored: Whether a model will score the posts, so that there must be a column to score.
 
     Raises:
-        TableError: The table cannot be read, has no label column or none of a name that was asked for, a value lies
-            outside [0, 1], a label is called `any`, or no row is left.
+        TableError: The table cannot be read, has no column to score, of a label, or of a name that was asked for, a
+            value lies outside [0, 1], a label is called `any`, or no row is left.
     """
     if ANY in labels:
         raise TableError(
@@ -163,6 +165,8 @@ def read_annotated(
         for name in others:
             _fill(extra.setdefault(name, []), len(posts) - 1).append(_once(row.get(name)))
     shares.check()
+    if scored and not builder.found.keys() - {"id"} and all(blank):
+        builder.columns.find(extra, f"'{path}'")
     said = np.array(answers).reshape(len(posts), len(asked))
     # Objects of JSON may leave a column out, but not all of them.
     if hateful_column not in {HATEFUL, *builder.header} and np.isnan(said[:, -1]).all():
@@ -180,7 +184,7 @@ def read_annotated(
         *answers_,
         columns_,
         positive_from,
-        tuple(builder.unread),
+        (*builder.unread, *notes_of_words(extra, builder.found, builder.columns)),
         empty,
         np.array(groups, dtype=np.int64),
     )

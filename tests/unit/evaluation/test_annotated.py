@@ -81,7 +81,31 @@ def test_posts_without_an_answer_and_blank_ones_need_no_score(tmp_path: Path, wo
 def test_posts_of_a_table_without_any_column_of_them_are_not_taken_for_blank(tmp_path: Path) -> None:
     path = tmp_path / "answers.csv"
     path.write_text("id,racist\n1,1\n2,0\n3,\n")
-    assert read_annotated(path, ["racist"]).needless.tolist() == [False, False, True]
+    assert read_annotated(path, ["racist"], scored=False).needless.tolist() == [False, False, True]
+
+
+def test_a_table_of_which_no_column_can_be_scored_is_refused_with_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("id,Kommentar,racist,hateful\n1,hello there,1,1\n2,bye,0,0\n")
+    told = r"none of the columns text, .*\. It has: Kommentar\. To read one: rename it to 'text'"
+    with pytest.raises(TableError, match=told):
+        read_annotated(path, ["racist", "sexist"])
+    assert len(read_annotated(path, ["racist", "sexist"], scored=False)) == 2
+    path.write_text("id,text,racist\n1,,1\n2,,0\n")
+    assert len(read_annotated(path, ["racist"])) == 2, "empty texts are told post by post"
+
+
+@pytest.mark.parametrize(("header", "told"), [("Kommentar", ["Kommentar"]), ("text", []), ("place", [])])
+def test_words_without_a_known_column_are_told_beside_images(tmp_path: Path, header: str, told: list[str]) -> None:
+    path = tmp_path / "posts.csv"
+    words = "New York" if header == "place" else "what they said there"
+    path.write_text(f"image_path,{header},racist,split\na.png,{words},1,test\nb.png,{words},0,test\nc.png,,0,test\n")
+    notes = read_annotated(path, ["racist"]).notes
+    assert notes == [
+        f"column '{name}' holds words, and no column is the text; if people read them with the images: "
+        "rename it to 'text'"
+        for name in told
+    ]
 
 
 def test_a_cell_that_is_no_answer_is_told_once_where_the_label_is_hateful(tmp_path: Path) -> None:

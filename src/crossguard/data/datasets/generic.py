@@ -7,15 +7,19 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
-from crossguard.data.cells import Shares, names_in
+from crossguard.data.cells import Shares, holds_shares, names_in
 from crossguard.data.columns import OwnColumns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
 from crossguard.data.image_sources import is_data_url
-from crossguard.data.post_builder import AnyBuilder, notes_of_unread
+from crossguard.data.post_builder import AnyBuilder, PostBuilder, notes_of_unread, notes_of_words
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import PostReader, readable
 from crossguard.errors import TableError, suggest
+
+# So many rows are looked at to find out what the columns hold.
+_FIRST: Final = 100
 
 
 def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
@@ -30,15 +34,11 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
             `hateful` in place of a label.
     """
     builder = AnyBuilder(OwnColumns(), path.parent, extra=True)
-    posts = open_posts(path, builder)
-    # The objects of JSON, and the files of a folder, may differ in their columns; the rows of one table do not.
-    rows_wanted = 1 if isinstance(posts, PostReader) and posts.format != "jsonl" else None
-    shapes = dict.fromkeys(tuple(post.extra) for post in itertools.islice(readable(posts, path), rows_wanted))
-    if not shapes:
-        raise TableError(f"{path} holds no rows.")
+    cells = _first_cells(path, builder)
     if not set(builder.found) - {"id", "image"}:
-        raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', builder.header)}")
-    header = dict.fromkeys(itertools.chain.from_iterable(shapes))
+        texts = [name for name, values in cells.items() if name not in wanted and not holds_shares(values)]
+        raise TableError(f"{path} needs a column text, image_text or image_path: rename yours.{suggest('text', texts)}")
+    header = cells.keys()
     others = tuple(name for name in header if name not in FIXED)
     if "hateful" in header and ("hateful" in wanted or not others):
         raise TableError(
@@ -50,10 +50,32 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
             known = f" Read without being named: {', '.join(FIXED)}." if name in FIXED else suggest(name, others)
             raise TableError(f"{path} has no column '{name}' for a label.{known}")
     labels = tuple(wanted) or others
+    rest = {name: values for name, values in cells.items() if name not in labels}
     unread = notes_of_unread([name for name in builder.header if name not in labels], builder.found, builder.columns)
+    unread += notes_of_words(rest, builder.found, builder.columns)
     return Dataset(
         "table", labels, partial(annotated_rows, labels=labels, named=bool(wanted)), "", "", caution="; ".join(unread)
     )
+
+
+def _first_cells(path: Path, builder: PostBuilder) -> dict[str, list[Any]]:
+    """Returns the columns of a table beside those of a post, and the cells of its first rows in each."""
+    posts = open_posts(path, builder)
+    # The objects of JSON, and the files of a folder, may differ in their columns; the rows of one table do not.
+    one_shape = isinstance(posts, PostReader) and posts.format != "jsonl"
+    cells: dict[str, list[Any]] = {}
+    number = 0
+    for number, post in enumerate(itertools.islice(posts, _FIRST if one_shape else None), start=1):
+        if one_shape and number > 1 and post.error is not None:
+            break  # it is told when all rows are read
+        for row in readable([post], path):
+            for name, cell in row.extra.items():
+                known = cells.setdefault(name, [])
+                if number <= _FIRST:
+                    known.append(cell)
+    if not number:
+        raise TableError(f"{path} holds no rows.")
+    return cells
 
 
 def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> Iterator[Row]:

@@ -32,6 +32,11 @@ def test_words_and_images_that_are_not_read_are_told(tmp_path: Path) -> None:
     caution = prepare(dataset(path, ["spam"]), path, tmp_path / "t.parquet").caution
     assert "'title' is not scored" in caution
     assert "'image_url' is not read" in caution
+    path.write_text("image_path,Kommentar,spam\na.png,what they said,1\nb.png,and there again,0\n")
+    assert dataset(path, ["spam"]).caution == (
+        "column 'Kommentar' holds words, and no column is the text; if people read them with the images: "
+        "rename it to 'text'"
+    )
     path.write_text("id,text,title\na,hello,1\n")
     assert not dataset(path, ["title"]).caution
 
@@ -50,6 +55,14 @@ def test_splits_are_named_as_for_evaluate(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text('text,split,spam\na,test,1\nb," test ",0\nc,NaN,0\nd,,1\n')
     assert [row.split for row in dataset(path).read(path)] == ["test", "test", "train", "train"]
+
+
+def test_no_label_is_suggested_for_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("id,Texts,sexist\na,hello there,1\nb,bye,0\n")
+    for wanted in ([], ["sexist"]):
+        with pytest.raises(TableError, match=r"rename yours\. Did you mean 'Texts'\? Known: Texts\.$"):
+            dataset(path, wanted)
 
 
 @pytest.mark.parametrize(
