@@ -105,8 +105,11 @@ class Results(list[Decision]):
             frame.index = index.set_names(names) if index.nlevels == len(names) else index
         return frame
 
-    def to_html(self, title: str = "Decisions") -> str:
-        """Returns a page to sort and filter; words of flagged posts are masked, and images blurred."""
+    def to_html(self, *, title: str = "Decisions") -> str:
+        """Returns a page to sort and filter; words of flagged posts are masked, and images blurred.
+
+        It writes no file: `Path("page.html").write_text(results.to_html(), encoding="utf-8")`.
+        """
         shown = (with_post(*row, self._image_root, self._image_limits) for row in zip(self, self.posts, strict=True))
         return page(shown, title)
 

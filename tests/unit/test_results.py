@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -116,6 +117,13 @@ def test_decisions_keep_their_posts_in_whatever_order_they_are_put(tiny: Moderat
     assert results.to_frame()["text"].tolist() == ["hello a", "hello c"]
     assert [post.text for post in results.copy().posts] == ["hello a", "hello c"]
     assert [post.text for post in pickle.loads(pickle.dumps(results)).posts] == ["hello a", "hello c"]  # noqa: S301
+
+
+def test_the_name_of_a_file_is_not_taken_for_the_title_of_a_page(tiny: Moderator) -> None:
+    results: Any = tiny.score(["hello"])
+    with pytest.raises(TypeError):
+        results.to_html("page.html")
+    assert "<title>Monday" in results.to_html(title="Monday")
 
 
 def test_joined_results_keep_their_posts_and_a_decision_from_elsewhere_has_none(tiny: Moderator) -> None:

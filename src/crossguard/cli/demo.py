@@ -39,7 +39,7 @@ def command(model: str, policy: str, out: Path, show_text: bool) -> None:
         table.add(post, decision)
     table.flush()
     report = out / "report.html"
-    save_text(report, results.to_html(f"{moderator.bundle.manifest.model.name} on twelve sample posts"))
+    save_text(report, results.to_html(title=f"{moderator.bundle.manifest.model.name} on twelve sample posts"))
     click.echo(f"Report with blurred images: {report}")
 
 
