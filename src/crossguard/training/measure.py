@@ -46,6 +46,13 @@ def measure_outputs(recipe: Recipe, examples: Examples, logits: Floats) -> dict[
     return overall | detail | _loss(examples.targets, logits)
 
 
+def unmeasured(recipe: Recipe, examples: Examples) -> list[str]:
+    """Returns the outputs that averages leave out, as no source has posts of both answers; none where all are so."""
+    names, sources = output_names(recipe), np.array(examples.sources)
+    found = {column for source in {*examples.sources} for column in _both(answers(examples.targets[sources == source]))}
+    return [name for column, name in enumerate(names) if found and column not in found]
+
+
 def chosen(recipe: Recipe, measures: dict[str, float]) -> float:
     """Returns the number that chooses the epoch; higher is better. NaN when nothing could be measured."""
     name = ALIASES.get(recipe.metric_for_best_model, recipe.metric_for_best_model)
@@ -63,10 +70,15 @@ def output_names(recipe: Recipe) -> list[str]:
 def _measured(names: Sequence[str], targets: Floats, scores: NDArray[np.float64]) -> Evaluation | None:
     """Measures the outputs for which both answers are known, if there is one."""
     truth = answers(targets)
-    kept = [column for column, known in enumerate(truth.T) if {0.0, 1.0} <= set(known.tolist())]
+    kept = _both(truth)
     if not kept:
         return None
     return evaluate(Sample.build([names[column] for column in kept], truth[:, kept], scores[:, kept]), rounds=0)
+
+
+def _both(truth: NDArray[np.float64]) -> list[int]:
+    """Returns the columns of (n, outputs) in which both answers are known."""
+    return [column for column, known in enumerate(truth.T) if {0.0, 1.0} <= set(known.tolist())]
 
 
 def _number(estimate: Estimate) -> float:

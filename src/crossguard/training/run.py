@@ -23,12 +23,12 @@ from crossguard.models.loading import Outputs, find_inference_config, load_avera
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
 from crossguard.training.examples import Examples
-from crossguard.training.measure import chosen, measure_outputs
+from crossguard.training.measure import chosen, measure_outputs, unmeasured
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.sources import Fold, prepared_losses, read_examples, unlearnable
-from crossguard.training.state import check_folder, claimed
+from crossguard.training.state import check_folder, claimed, saved_precision
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
 
@@ -70,6 +70,7 @@ def train(
         earlier = _starts(start)
         _warn(recipe, examples, measured, fold)
         _warn_of_choice(recipe, measured)
+        _warn_of_unmeasured(recipe, measured)
         model, encoder, tokenizer = _build(recipe, start)
         training_images, measured_images = _caches(recipe, data, examples, measured)
         untrained = _untrained(examples, training_images, earlier)
@@ -79,7 +80,8 @@ def train(
         measure_on = Batcher(recipe, measured, encoder, measured_images)
         cut = measure_on.texts.cut
         _warn_of_cut(recipe, cut)
-        trainer = Trainer(recipe, model, train_on, measure_on, folder)
+        began = saved_precision(folder) if resume else None
+        trainer = Trainer(recipe, model, train_on, measure_on, folder, began=began)
         trainer.state.untrained = untrained
         trainer.state.trained_before = [
             entry for run in start for entry in stored_fingerprints(find_inference_config(run).parent, "trained_on")
@@ -154,6 +156,15 @@ def _warn_of_choice(recipe: Recipe, measured: Examples) -> None:
         " and ".join(effects),
         "; the loss needs any: --set metric_for_best_model=loss" if len(measured) else "",
     )
+
+
+def _warn_of_unmeasured(recipe: Recipe, measured: Examples) -> None:
+    """Says so where averages are over some of the labels: a macro average without the rare ones looks better."""
+    if names := unmeasured(recipe, measured):
+        logger.warning(
+            "No held-out posts of both kinds for: %s. The averages of the run are over the other labels.",
+            ", ".join(names),
+        )
 
 
 def _warn_of_cut(recipe: Recipe, cut: NDArray[np.bool_]) -> None:

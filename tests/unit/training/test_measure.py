@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow", reason="training belongs to crossguard[train]")
 import pyarrow as pa
 
 from crossguard.training.examples import Examples
-from crossguard.training.measure import chosen, measure_outputs, output_names
+from crossguard.training.measure import chosen, measure_outputs, output_names, unmeasured
 from crossguard.training.recipe import Recipe
 
 NAN = float("nan")
@@ -74,6 +74,16 @@ def test_unions_count_where_nothing_else_can_be_measured() -> None:
     expected = roc_auc_score(hateful, logits[:, :2].max(axis=1))
     assert found["roc_auc/a/any.union"] == found["roc_auc_macro"] == pytest.approx(expected)
     assert "loss" not in found
+
+
+def test_outputs_that_no_source_measures_are_named() -> None:
+    targets, unions, _ = random_posts()
+    posts = examples(targets, unions, ["a"] * 30 + ["b"] * 30)
+    assert unmeasured(RECIPE, posts) == []
+    targets[:, 1], targets[:30, 3], targets[30:, 4] = 0, 1, np.nan
+    assert unmeasured(RECIPE, posts) == ["any.sexist"], "others are measured in one source"
+    targets[:] = 0
+    assert unmeasured(RECIPE, posts) == [], "nothing is averaged"
 
 
 def test_the_epoch_is_chosen_by_the_metric_that_the_recipe_names() -> None:

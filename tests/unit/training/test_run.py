@@ -16,11 +16,12 @@ from crossguard.errors import ConfigError
 from crossguard.evaluation.leakage import hashes, stored_fingerprints
 from crossguard.models.loading import save_model
 from crossguard.records import Post
+from crossguard.training import devices
 from crossguard.training.examples import folds
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model, check_inputs, train
 from crossguard.training.sources import Fold, read_examples
-from crossguard.training.state import STATE
+from crossguard.training.state import STATE, saved_precision
 from crossguard.training.tokenizers import write_tokenizer
 
 
@@ -140,6 +141,20 @@ def test_an_epoch_that_nothing_can_choose_is_told_before_the_run(
 
 
 @pytest.mark.filterwarnings("default")
+def test_a_label_that_is_left_out_of_averages_is_told_before_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tmp_path / "posts.csv"
+    for threats, told in (("0", True), ("1", False)):
+        caplog.clear()
+        rows = ("some,0,1,train", "words,1,0,train", f"last,0,{threats},val", "ones,1,0,val")
+        table.write_text("text,racist,threat,split\n" + "\n".join(rows) + "\n")
+        with patch("crossguard.training.run.build_model", _stop), pytest.raises(ConfigError, match="enough seen"):
+            train(recipe(labels=("racist", "threat")), table, tmp_path / "run")
+        assert ("No held-out posts of both kinds for: threat. The averages" in caplog.text) == told
+
+
+@pytest.mark.filterwarnings("default")
 def test_what_no_post_has_is_told_and_remembered(
     short: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,6 +202,19 @@ def test_a_run_knows_the_posts_that_its_start_was_trained_on(short: Recipe, tmp_
         found = {name for entry in stored_fingerprints(tmp_path / "two", "trained_on") for name in entry["sketch"]}
         assert found == {*known, *own}
         train(short, second, tmp_path / "two", resume=True)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_resumed_run_computes_in_the_numbers_in_which_it_began(
+    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto, table = short.model_copy(update={"precision": "auto"}), write_tiny_table(tmp_path / "table", 24)
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda: True)
+    train(auto, table, tmp_path / "run")
+    began = saved_precision(tmp_path / "run")
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda: False)
+    train(auto, table, tmp_path / "run", resume=True)
+    assert saved_precision(tmp_path / "run") == began != "no"
 
 
 @pytest.mark.filterwarnings("default")
