@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
@@ -33,6 +34,7 @@ UNKNOWN: Final = "extra_forbidden"
 """What pydantic calls the error of a key that a model does not have."""
 
 _SHOWN: Final = 200
+_DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 """Characters of a wrong value that an error repeats; it may be the text of a post."""
 _USUAL_PORTS: Final = {"https": ":443", "http": ":80"}
 _BOUNDS: Final = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -236,6 +238,10 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
         # An answer in UTF-8 cannot hold half of a surrogate pair.
         one = _start(item["input"]).encode("utf-8", "backslashreplace").decode()
         told = f"is a list; write {location}=[{one}], or {location}: [{one}] in a file"
+    if item["type"] == "float_parsing" and _DECIMAL_COMMA.fullmatch(str(item["input"])):
+        told = f"must be a number with a decimal point; write {item['input'].replace(',', '.')}"
+    if item["type"] == "invalid_key" and isinstance(item["input"], int):  # what {threshold: 0,6} is in YAML, too
+        told = "is a number where a key belongs; in a number, write a decimal point, as in 0.6"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
     if not location:
         return f"{told}."

@@ -46,6 +46,23 @@ def test_every_problem_is_told_with_its_place() -> None:
     assert "(got 'deep')" in message
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("share: 0,6", r"'share': must be a number with a decimal point; write 0\.6 \(got '0,6'\)"),
+        ("{share: 0,6}", r"'6': is a number where a key belongs; in a number, write a decimal point, as in 0\.6"),
+        ("share: 1,000,000", "valid number"),
+    ],
+)
+def test_a_decimal_comma_is_told(tmp_path: Path, content: str, told: str) -> None:
+    class Shared(StrictModel):
+        share: float
+
+    (tmp_path / "a.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=told):
+        parse(Shared, read_yaml(tmp_path / "a.yaml"), "a.yaml")
+
+
 def test_keys_of_a_union_are_those_of_the_member_that_was_chosen() -> None:
     shapes = [{"kind": "square"}, {"kind": "square", "side": "long"}]
     with pytest.raises(ConfigError) as failure:
