@@ -59,9 +59,16 @@ class RunLog:
             self._write("train", step, epoch, values)
             self._bar.update(self._task, completed=step, description=f"epoch {epoch + 1}, loss {values['loss']:.3f}")
 
-    def metrics(self, step: int, epoch: int, values: dict[str, float], *, final: bool = False) -> None:
-        """Tells about the metrics after an epoch, or of the weights that the run ends with, and their epoch."""
+    def metrics(
+        self, step: int, epoch: int, values: dict[str, float], *, final: bool = False, best_of: int = 1
+    ) -> None:
+        """Tells about the metrics after an epoch, or of the weights that the run ends with, and their epoch.
+
+        These lean upwards where they are the best of several measured epochs, `best_of`.
+        """
         kind, title = ("final", f"final weights (epoch {epoch + 1})") if final else ("eval", f"epoch {epoch + 1}")
+        if best_of > 1:
+            title = f"{title[:-1]}, the best of {best_of} on these posts, so rather too high)"
         if self._active:
             self._write(kind, step, epoch, values)
             shown = {name: value for name, value in values.items() if "/" not in name}

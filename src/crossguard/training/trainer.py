@@ -22,7 +22,7 @@ from crossguard.errors import ConfigError
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import whole_weights
 from crossguard.training.batches import Batcher, Tensors
-from crossguard.training.devices import build_accelerator, precision_note, workers
+from crossguard.training.devices import Precision, build_accelerator, precision_note, workers
 from crossguard.training.forks import load_batches
 from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
@@ -38,13 +38,22 @@ from crossguard.training.targets import Floats
 class Trainer:
     """Holds what a run changes; `run` is the story."""
 
-    def __init__(self, recipe: Recipe, model: GatedModel, train: Batcher, measured: Batcher, folder: Path) -> None:
-        """Prepares a run."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: GatedModel,
+        train: Batcher,
+        measured: Batcher,
+        folder: Path,
+        *,
+        began: Precision | None = None,
+    ) -> None:
+        """Prepares a run; `began` is the precision of one that goes on."""
         self.recipe = recipe
         self.train = train
         self.measured = measured
         self.folder = folder
-        self.accelerator = build_accelerator(recipe)
+        self.accelerator = build_accelerator(recipe, began)
         self.processes = self.accelerator.num_processes
         self.gpu = self.accelerator.device.type == "cuda"
         self.workers = workers(self.accelerator)
@@ -60,6 +69,7 @@ class Trainer:
         scheduler = LambdaLR(optimizer, rate_factor(recipe, sum(self.steps_per_epoch)))
         average = {name: w.detach().clone() for name, w in model.state_dict().items()} if recipe.ema_decay else None
         self.state = RunState(model, optimizer, scheduler, self.accelerator.scaler, average)
+        self.state.precision = self.accelerator.mixed_precision
 
     def run(self, *, resume: bool = False, save_every: int | None = None) -> tuple[dict[str, float], Floats]:
         """Trains.
@@ -244,7 +254,9 @@ class Trainer:
             self.state.model.load_state_dict(self.state.average)
         self.state.average = None
         measures, logits = self._measure()
-        log.metrics(progress.total_steps, last, measures, final=True)
+        # Where nothing can be measured, the last epoch is kept, and is the best of none.
+        best_of = 1 if best is None or np.isnan(progress.best) else progress.epoch
+        log.metrics(progress.total_steps, last, measures, final=True, best_of=best_of)
         return measures, logits
 
     def _evaluation_batches(self, batcher: Batcher) -> list[Micro]:

@@ -38,6 +38,16 @@ def test_what_a_killed_run_did_not_save_is_logged_once(tmp_path: Path) -> None:
     assert [kind for kind, _ in entries(tmp_path)] == ["train", "train", "train", "eval", "final"]
 
 
+def test_measures_of_the_best_of_several_epochs_are_told_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = "(epoch 2, the best of 4 on these posts, so rather too high): loss"
+    for epochs, told in ((1, "(epoch 2): loss"), (4, best)):
+        with RunLog(tmp_path, 1) as log:
+            log.metrics(1, 1, {"loss": 1.0}, final=True, best_of=epochs)
+        assert f"final weights {told} 1.0000" in capsys.readouterr().err
+
+
 def test_notes_reach_a_person_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with RunLog(tmp_path, 1) as log:
         log.note("precision: fp16 needs a CUDA GPU")

@@ -139,7 +139,9 @@ def test_missing_weights_of_the_best_epoch_are_told_before_a_run_goes_on(table: 
     assert (tmp_path / "log.jsonl").read_text(encoding="utf-8") == logged
 
 
-def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(table: Path, tmp_path: Path) -> None:
+def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trainer = trainer_of(table, tmp_path, num_train_epochs=40, early_stopping_patience=2, lr_head=0.02)
     measures, _ = trainer.run()
     epochs = [entry["roc_auc_macro"] for entry in entries(tmp_path, "eval")]
@@ -150,6 +152,8 @@ def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(table: Path, tmp_pat
         "no epoch is logged that was not trained"
     )
     assert [entry["epoch"] for entry in entries(tmp_path, "final")] == [int(np.argmax(epochs))]
+    told = f"(epoch {int(np.argmax(epochs)) + 1}, the best of {len(epochs)} on these posts, so rather too high)"
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("select_best", [True, False])
@@ -162,7 +166,9 @@ def test_a_run_of_so_many_steps_ends_in_the_epoch_of_the_last(
     assert trainer.state.progress.epoch == 2
     assert {entry["epoch"] for entry in entries(tmp_path, "eval")} == ({0, 1} if select_best else set())
     assert entries(tmp_path, "final")[0]["epoch"] in ({0, 1} if select_best else {1})
-    assert "(epoch 5)" not in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "(epoch 5" not in shown
+    assert ("the best of 2 on these posts" in shown) == select_best
 
 
 def test_every_learning_rate_is_logged(table: Path, tmp_path: Path) -> None:
