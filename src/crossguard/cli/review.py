@@ -163,8 +163,8 @@ def import_posts(
         tell(f"Queued {taken:,} items; {rest}.")
     if edited:
         notes.append(
-            f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged. If these "
-            "are other posts and no edits, import each such file under a --source of its own."
+            f"{len(edited):,} of these had another text before, such as '{edited[0]}': decisions on that stay with it. "
+            "If these are other posts and no edits, import each such file under a --source of its own."
         )
     for note in notes:
         tell(f"note: {visible(note)}")

@@ -82,7 +82,7 @@ def test_what_a_table_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pyt
         (tmp_path / "posts.csv").write_text(f"id,text\n\x1b[2J1,{text}\n")
         assert review("--model", "none", "import", "posts.csv") == 0
     told = capsys.readouterr().err
-    assert "such as ' [2J1': both are judged. If these are other posts and no edits, import each" in told
+    assert "such as ' [2J1': decisions on that stay with it. If these are other posts and no edits, import each" in told
     assert "\x1b" not in told
 
 

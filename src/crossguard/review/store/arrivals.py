@@ -14,7 +14,7 @@ from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
 from crossguard.review.errors import ReviewError
-from crossguard.review.store import likenesses
+from crossguard.review.store import deliveries, likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.counting import FeedPost, countable, items_of, scored_by
 from crossguard.review.store.database import POSTS, insert, take_turns
@@ -214,8 +214,9 @@ def _set_apart(tx: Connection, old: Any) -> None:
     if old.id not in contents:
         return  # set apart with another item of that version
     version = [item for item, content in contents.items() if not content.is_edited(contents[old.id])]
-    named = {"external": _free_name(tx, old), "version_of": own_id(old)}
-    tx.execute(update(items).where(items.c.id.in_(version)).values(**named))
+    name = _free_name(tx, old)
+    tx.execute(update(items).where(items.c.id.in_(version)).values(external=name, version_of=own_id(old)))
+    deliveries.rename(tx, version, name)
 
 
 def _free_name(tx: Connection, old: Any) -> str:

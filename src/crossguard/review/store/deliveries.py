@@ -7,17 +7,17 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, SelectBase, func, insert, select, update
 
 from crossguard.review.store.database import OUTBOX
-from crossguard.review.store.schema import deliveries
+from crossguard.review.store.schema import deliveries, items
 
 ATTEMPTS: Final = 12
 FIRST_WAIT_S: Final = 21.0
 """Doubled for each further attempt: the last one is half a day after the first."""
 REOPENED: Final = "item.reopened"
 _ADDED: Final = insert(deliveries)
-_SUPERSEDED: Final = "a later message about the item took its place"
+_SUPERSEDED: Final = "a later message about the post took its place"
 _GIVEN_UP: Final = (
     deliveries.c.next_at.is_(None)
     & deliveries.c.delivered_at.is_(None)
@@ -26,7 +26,15 @@ _GIVEN_UP: Final = (
 )
 
 
-def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any], *, after: Sequence[int] = ()) -> None:
+def put(
+    tx: Connection,
+    item: int,
+    event: str,
+    now: float,
+    data: dict[str, Any],
+    *,
+    after: Sequence[int] | SelectBase = (),
+) -> None:
     """Adds a message to be sent; its id stays the same over all attempts.
 
     Older ones about the item that did not arrive are no longer sent, nor those about the items `after` which this one
@@ -34,7 +42,8 @@ def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any],
     """
     if not tx.get_execution_options().get(OUTBOX, True):
         return
-    older = deliveries.c.item.in_((item, *after)) & deliveries.c.delivered_at.is_(None)
+    about = (deliveries.c.item == item) | deliveries.c.item.in_(after)
+    older = about & deliveries.c.delivered_at.is_(None)
     tx.execute(update(deliveries).where(older).values(next_at=None, problem=_SUPERSEDED))
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
     name = f"msg_{secrets.token_hex(16)}"
@@ -73,13 +82,29 @@ def withdraw(tx: Connection, item: int) -> bool:
     return tx.execute(select(deliveries.c.id).where(of_item, deliveries.c.attempts > 0).limit(1)).first() is not None
 
 
-def send_last(tx: Connection, item: int, now: float) -> None:
-    """Sends what an item's last decision was, if a message took its place and what that one said is over."""
-    decided = select(deliveries).where(deliveries.c.item == item, deliveries.c.event != REOPENED)
-    last = max(tx.execute(decided), key=lambda row: json.loads(row.body)["timestamp"], default=None)
-    if last is not None:
-        unsent = (deliveries.c.id == last.id) & (deliveries.c.problem == _SUPERSEDED)
-        tx.execute(update(deliveries).where(unsent).values(next_at=now, problem=""))
+def send_last(tx: Connection, standing: Sequence[int], now: float, after: SelectBase) -> None:
+    """Sends the last of the decisions that count again, on items of one version of a post, if it did not arrive.
+
+    A message took its place, or would by its later time, and what that one said is over. So it is sent as one of now,
+    in place of all others about the items `after` which it has the last word.
+    """
+    decided = select(deliveries).where(deliveries.c.item.in_(standing), deliveries.c.event != REOPENED)
+    last = max(tx.execute(decided), key=lambda row: (json.loads(row.body)["timestamp"], row.item), default=None)
+    if last is not None and last.delivered_at is None:
+        put(tx, last.item, last.event, now, json.loads(last.body)["data"], after=after)
+
+
+def rename(tx: Connection, version: Sequence[int], name: str) -> None:
+    """Lets messages that did not arrive say that they are about an earlier version of a post, which has this name."""
+    appeals = select(items.c.id).where(items.c.appeal_of.in_(version))
+    about = deliveries.c.item.in_(version) | deliveries.c.item.in_(appeals)
+    waiting = select(deliveries.c.id, deliveries.c.body).where(about, deliveries.c.delivered_at.is_(None))
+    for message in tx.execute(waiting.order_by(deliveries.c.id)).all():
+        body = json.loads(message.body)
+        data = body["data"]
+        data |= {"version": name} | ({} if data["kind"] == "appeal" else {"id": name})
+        renamed = json.dumps(body, ensure_ascii=False)
+        tx.execute(update(deliveries).where(deliveries.c.id == message.id).values(body=renamed))
 
 
 def state(db: Connection) -> Any:

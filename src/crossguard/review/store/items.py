@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, true
+from sqlalchemy import ColumnElement, Connection, SelectBase, bindparam, insert, literal, select, true
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store.claims import DECIDED, OF_POSTS
@@ -106,6 +106,19 @@ def earlier_version(db: Connection, source: str, external: str) -> str | None:
 def own_id(row: Any) -> str:
     """Returns the id that the source sent for the post of an item, which may be an earlier version."""
     return str(row.version_of or row.external)
+
+
+def of_version(row: Any, *, and_earlier: bool = False) -> SelectBase:
+    """The numbers of all items about the version of a post that one is about, with appeals against decisions on these.
+
+    Optionally also of those about earlier versions, where it is the present one.
+    """
+    named = items.c.external == row.external
+    if and_earlier and row.version_of is None:
+        named |= items.c.version_of == row.external
+    posts = select(items.c.id).where(items.c.source == row.source, items.c.kind.in_(OF_POSTS), named)
+    appeals = items.alias("appeals")
+    return posts.union_all(select(appeals.c.id).where(appeals.c.appeal_of.in_(posts)))
 
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:

@@ -12,7 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, golden, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
-from crossguard.review.store.items import get, lock, own_id, under_id
+from crossguard.review.store.items import get, lock, of_version, own_id, under_id
 from crossguard.review.store.likenesses import contents_of
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -150,10 +150,12 @@ def reopen(tx: Connection, item: int, now: float) -> None:
     row = get(tx, item, lock=True)
     if why := _why_final(tx, row):
         raise ReviewError(why)
-    if row.state == DECIDED and row.appeal_of is not None:
-        _give_back(tx, row, now)
-    if row.state == DECIDED and deliveries.withdraw(tx, item):
-        deliveries.put(tx, item, deliveries.REOPENED, now, _reference(tx, row))
+    if row.state == DECIDED:
+        if row.appeal_of is not None:
+            _give_back(tx, row)
+        if deliveries.withdraw(tx, item):
+            deliveries.put(tx, item, deliveries.REOPENED, now, _reference(tx, row))
+        _send_last(tx, row, now)
     opened = {"state": OPEN, "outcome": None, "hateful": None, "decided_at": None} if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
@@ -183,11 +185,16 @@ def _appeals(db: Connection, about: Sequence[Any]) -> Sequence[Any]:
     return db.execute(_APPEALS, post).all()
 
 
-def _give_back(tx: Connection, appeal: Any, now: float) -> None:
-    """Gives what was decided about a post the outcomes that it has without an appeal: another one's, or its own.
+def _send_last(tx: Connection, reopened: Any, now: float) -> None:
+    """Sends the last decision about a post without the one that is reopened, if it did not arrive."""
+    post = _about(tx, reopened)
+    decided = select(items.c.id).where(items.c.id.in_(of_version(post)), items.c.state == DECIDED)
+    standing = [item for item in tx.execute(decided).scalars() if item != reopened.id]
+    deliveries.send_last(tx, standing, now, after=of_version(post, and_earlier=True))
 
-    Who did not receive such an outcome, as the appeal's took its place, is sent it after all.
-    """
+
+def _give_back(tx: Connection, appeal: Any) -> None:
+    """Gives what was decided about a post the outcomes that it has without an appeal: another one's, or its own."""
     about = _of_post(tx, appeal)
     _lock_post(tx, about)
     followed = False  # the golden item has one answer: that of the first item whose outcome it had
@@ -199,7 +206,6 @@ def _give_back(tx: Connection, appeal: Any, now: float) -> None:
             values = {"outcome": last.outcome, "hateful": last.hateful} if last else _decided(own)
             followed = followed or golden.follow(tx, row, values["outcome"])
             _change(tx, row.id, values)
-            deliveries.send_last(tx, last.id if last else row.id, now)
 
 
 def _lock_post(tx: Connection, about: Sequence[Any]) -> None:
@@ -279,8 +285,8 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
                 golden.follow(tx, earlier, outcome.to_dict())
                 _change(tx, earlier.id, _decided(outcome))
         event = "appeal.decided" if row.kind == "appeal" else "item.decided"
-        after = [earlier.id for earlier in (*about, *(_appeals(tx, about) if about else ()))]
-        deliveries.put(tx, row.id, event, now, _reference(tx, row) | {"outcome": outcome.to_dict()}, after=after)
+        data = _reference(tx, row) | {"outcome": outcome.to_dict()}
+        deliveries.put(tx, row.id, event, now, data, after=of_version(_about(tx, row), and_earlier=True))
     if values:
         _change(tx, row.id, values)
 
@@ -293,6 +299,12 @@ def _change(tx: Connection, item: int, values: dict[str, Any]) -> None:
     tx.execute(_CHANGED, {"item": item} | values)
 
 
+def _about(db: Connection, row: Any) -> Any:
+    """Returns the item that an appeal is against, and any other item itself."""
+    return row if row.appeal_of is None else get(db, row.appeal_of)
+
+
 def _reference(db: Connection, row: Any) -> dict[str, Any]:
-    post = row if row.appeal_of is None else get(db, row.appeal_of)
-    return {"item": row.id, "source": row.source, "kind": row.kind, "id": row.external, "post": own_id(post)}
+    post = _about(db, row)
+    named = {"item": row.id, "source": row.source, "kind": row.kind, "id": row.external, "post": own_id(post)}
+    return named | {"version": None if post.version_of is None else post.external}

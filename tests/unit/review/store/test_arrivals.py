@@ -205,7 +205,7 @@ def test_an_edit_that_nobody_needs_to_see_makes_an_earlier_version_of_what_is_th
     kind: str, console: Console, database: Database
 ) -> None:
     """Else the decision about a threat would go out as one about the harmless words that took its place."""
-    report = {"report": {"reporter": "r", "reason": ""}} if kind == "report" else {}
+    report: dict[str, Any] = {"report": {"reporter": "r", "reason": ""}} if kind == "report" else {}
     console.intake.take([submission("1", "a threat", **report), submission("2", score=0.02)], NOW)
     passed = [submission("1", "harmless words", score=0.02), submission("2", "edited", score=0.02)]
     received = console.intake.take(passed, NOW)

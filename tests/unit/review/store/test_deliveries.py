@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast
 
@@ -129,6 +132,74 @@ def test_without_the_last_of_two_appeals_the_other_is_sent(
         assert [(entry.event, entry.item) for entry in deliveries.due(tx, NOW + 2)] == [("appeal.decided", 2)]
         votes.undo(tx, f"2x{ben.id}", ben, NOW + 3, 600)
         assert [(entry.event, entry.item) for entry in deliveries.due(tx, NOW + 3)] == [("item.decided", 1)]
+
+
+REPORT: dict[str, Any] = {"report": {"reporter": "r", "reason": ""}}
+
+
+def tried(tx: Connection) -> None:
+    """Lets what waits have been sent once, without an answer."""
+    tx.execute(update(outbox).where(outbox.c.next_at.is_not(None)).values(attempts=1, next_at=NOW + 20))
+
+
+def waiting(db: Connection) -> list[tuple[str, int, dict[str, Any]]]:
+    """Returns event, item and body of each message that will be sent."""
+    found = db.execute(select(outbox).where(outbox.c.next_at.is_not(None)).order_by(outbox.c.item))
+    return [(message.event, message.item, json.loads(message.body)) for message in found]
+
+
+@pytest.mark.parametrize("more", [{"text": "other words"}, REPORT], ids=["edited", "reported"])
+def test_a_later_message_about_a_post_takes_the_place_of_those_about_other_items_of_it(
+    more: dict[str, Any], console: Console, database: Database, ann: Person
+) -> None:
+    """A receiver knows the post; tried again, the earlier message would arrive last."""
+    console.intake.take([submission("1")], NOW)
+    cast(database, 1, ann)
+    with database.write() as tx:
+        tried(tx)
+    console.intake.take([submission("1", **more)], NOW + 1)
+    cast(database, 2, ann, ALLOW, NOW + 1)
+    with database.read() as db:
+        assert [(event, item) for event, item, _ in waiting(db)] == [("item.decided", 2)]
+
+
+def test_without_it_the_earlier_one_about_another_item_is_sent_after_all(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1"), submission("1", **REPORT)], NOW)
+    cast(database, 1, ann)
+    cast(database, 2, ben, ALLOW, NOW + 1)
+    with database.write() as tx:
+        tried(tx)
+        votes.undo(tx, f"2x{ben.id}", ben, NOW + 2, 600)
+        ((event, item, body),) = waiting(tx)
+    assert (event, item, body["data"]["outcome"]["action"]) == ("item.decided", 1, "block")
+    assert body["timestamp"] == NOW + 2, "later than what it takes the place of, which may have arrived"
+
+
+def test_a_message_that_waits_says_that_its_post_was_edited(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1"), submission("2")], NOW)
+    cast(database, 1, ann)
+    cast(database, 2, ann)
+    take_appeal(console, Appeal(id="a1", post="2"), NOW)
+    cast(database, 3, ben)
+    console.intake.take([submission("1", "harmless words", score=0.02), submission("2", "other words")], NOW)
+    with database.read() as db:
+        said = [[body["data"][key] for key in ("id", "post", "version")] for _, _, body in waiting(db)]
+    assert said == [["1#1", "1", "1#1"], ["a1", "2", "2#2"]]
+
+
+def test_a_decision_on_an_earlier_version_takes_the_place_of_none_on_the_present_one(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    console.intake.take([submission("1", "other words")], NOW)
+    cast(database, 2, ann, ALLOW)
+    cast(database, 1, ann, BLOCK, NOW + 1)
+    with database.read() as db:
+        assert [(item, body["data"]["version"]) for _, item, body in waiting(db)] == [(1, "1#1"), (2, None)]
 
 
 def test_nothing_waits_for_a_receiver_that_nobody_named(console: Console, database: Database, ann: Person) -> None:

@@ -61,7 +61,7 @@ def test_a_decision_is_recorded_once_and_goes_out(console: Console, database: Da
         acts = [entry.act for entry in log.entries(db)]
     assert (vote.claimed_at, vote.decided_at) == (NOW, NOW)
     assert json.loads(message.body)["data"] == {
-        "item": 1, "source": "api", "kind": "flag", "id": "1", "post": "1",
+        "item": 1, "source": "api", "kind": "flag", "id": "1", "post": "1", "version": None,
         "outcome": {"labels": {"racist": 1.0}, "action": "block", "clause": "", "votes": 1, "agreed": True},
     }  # fmt: skip
     assert acts == ["decide"], "claims are not in the log"
@@ -77,8 +77,8 @@ def test_messages_about_an_edited_post_name_it_as_its_source_does(
     cast(database, made, ben, ALLOW)
     with database.read() as db:
         messages = [json.loads(body) for body in db.execute(select(outbox.c.body).order_by(outbox.c.item)).scalars()]
-    named = [(sent["type"], *(sent["data"][key] for key in ("kind", "id", "post"))) for sent in messages]
-    assert named == [("item.decided", "flag", "1#1", "1"), ("appeal.decided", "appeal", "a1", "1")]
+    named = [(sent["type"], *(sent["data"][key] for key in ("kind", "id", "post", "version"))) for sent in messages]
+    assert named == [("item.decided", "flag", "1#1", "1", "1#1"), ("appeal.decided", "appeal", "a1", "1", "1#1")]
 
 
 def test_the_guide_has_an_example_of_each_message(
@@ -90,7 +90,7 @@ def test_the_guide_has_an_example_of_each_message(
     made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
     cast(database, made, ben, ALLOW)
     with database.write() as tx:
-        tx.execute(update(outbox).values(attempts=1))
+        tx.execute(update(outbox).values(attempts=1, delivered_at=NOW))
         votes.undo(tx, f"{made}x{ben.id}", ben, NOW, HOUR)
         sent = tx.execute(select(outbox.c.body)).scalars().all()
 
