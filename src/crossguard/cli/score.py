@@ -162,6 +162,11 @@ def command(
     batch_size = others.pop("batch_size")
     options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
+    if text == steps.STDIN:
+        raise click.UsageError(
+            "--text takes the text itself, and - is none. To score stdin, a post per line: "
+            "crossguard score - --input-format txt"
+        )
     if not single:
         steps.refuse_a_text(sources)
         if not jobs["fetch_origins"]:
@@ -181,6 +186,7 @@ def command(
         logging.basicConfig(format="%(message)s")
         logging.getLogger("crossguard").setLevel(logging.INFO)
     if single:
+        steps.tell_of_a_file(text or "", options)
         return _score_one((text or "", image, image_text or ""), loaded, options, ocr=ocr)
     how = {"limit": limit, "on_error": on_error, "batch_size": batch_size}
     return _score_file(sources[0], loaded, {**reading, "columns": columns}, options, ocr=ocr, **how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r"(?!https?:)\w+://")
 _WEB: Final = re.compile(r"https?://\S*$")
+STDIN: Final = "-"
 # Not one of the posts could be scored: the run is over, and something about the whole input is wrong.
 NOTHING_SCORED = 8
 
@@ -144,9 +146,24 @@ def refuse_a_text(sources: Sequence[str]) -> None:
         )
 
 
+def tell_of_a_file(text: str, options: Options) -> None:
+    """Says of a text that is the name of a file how the file is scored."""
+    if options.quiet or not os.path.isfile(text):  # noqa: PTH113 - pathlib raises where a text is too long for a name
+        return
+    from crossguard.data.formats import images_among, kind_of
+
+    name = shlex.quote(text)
+    how = f'--text "$(cat {name})"'
+    if images_among([text]):
+        how = f"--image {name}"
+    elif kind_of(text) is not None:
+        how = name
+    tell(f"note: '{text}' is scored as a text, and is the name of a file. To score that: crossguard score {how}")
+
+
 def names_files(source: str) -> bool:
     """Whether an INPUT is stdin, is there, matches something that is there, or is an address in a storage."""
-    if source == "-" or is_there(source) or _ADDRESS.match(source):
+    if source == STDIN or is_there(source) or _ADDRESS.match(source):
         return True
     # Only these signs are wildcards of a job; pathlib finds nothing from the root, and raises for unknown users.
     pattern = re.sub(r"\[([*?])\]", r"\1", glob.escape(os.path.expanduser(source)))  # noqa: PTH111
@@ -155,7 +172,7 @@ def names_files(source: str) -> bool:
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     """Checks that the output is not the input."""
-    from crossguard.data.formats import STDIN, stdin
+    from crossguard.data.formats import stdin
     from crossguard.data.writing import refuse_same_file
 
     try:

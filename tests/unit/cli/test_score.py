@@ -69,6 +69,11 @@ def posts(tmp_path: Path) -> Path:
 
 
 class TestOnePost:
+    def test_a_dash_is_no_text(self, score: Score) -> None:
+        result = score("--text", "-")
+        assert result.code == 2
+        assert "To score stdin, a post per line: crossguard score - --input-format txt" in result.err
+
     def test_text_in_a_pipe_is_one_json_line(self, score: Score) -> None:
         result = score("--text", "hello awful people")
         (record,) = result.records

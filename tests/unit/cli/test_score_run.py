@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from crossguard.cli.score_run import Options, names_files, refuse_a_text, refuse_to_read_what_is_written
+from crossguard.cli.score_run import (
+    Options,
+    names_files,
+    refuse_a_text,
+    refuse_to_read_what_is_written,
+    tell_of_a_file,
+)
 from crossguard.errors import OutputError, TableError
 
 
@@ -33,6 +40,31 @@ def test_a_text_that_is_too_long_for_a_name_is_one(source: str) -> None:
         refuse_a_text([source])
     assert f"crossguard score --text '{source[:50]}" in str(refused.value)
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("posts.csv", "crossguard score posts.csv"),
+        ("my meme.png", "crossguard score --image 'my meme.png'"),
+        ("letter", 'crossguard score --text "$(cat letter)"'),
+    ],
+)
+def test_a_text_that_is_the_name_of_a_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, how: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for text in ("", name, "folder", "x" * 5000, "a\0b"):
+        tell_of_a_file(text, options(None))
+    assert capsys.readouterr().err == ""
+    (tmp_path / name).touch()
+    tell_of_a_file(name, options(None))
+    assert capsys.readouterr().err == (
+        f"note: '{name}' is scored as a text, and is the name of a file. To score that: {how}\n"
+    )
+    tell_of_a_file(name, replace(options(None), quiet=True))
+    assert capsys.readouterr().err == ""
 
 
 def test_patterns_and_addresses_are_no_texts(tmp_path: Path) -> None:
