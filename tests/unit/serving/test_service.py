@@ -103,9 +103,9 @@ def test_of_a_post_that_failed_on_its_way_nothing_is_read(service: Service, monk
     """Else what cannot be scored would cost as much as what can, and nothing in the rate of its caller."""
     submit, submitted = Moderator.submit, []
 
-    def noted(self: Moderator, posts: list[Post], caller: str = "") -> Future[list[Decision]]:
+    def noted(self: Moderator, posts: list[Post], caller: str = "", **options: bool) -> Future[list[Decision]]:
         submitted.extend(posts)
-        return submit(self, posts, caller)
+        return submit(self, posts, caller, **options)
 
     monkeypatch.setattr(Moderator, "submit", noted)
     score(service, [Post("1", "hello", b"image", more_images=("https://media.example.com/a.png",)), Post("2", "you")])
