@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
-from crossguard.evaluation.bootstrap import resample
-from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.bootstrap import Table, resample
+from crossguard.evaluation.estimates import JEFFREYS, Estimate
+from crossguard.evaluation.metrics import Counts
 from crossguard.evaluation.sample import ANY
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -112,10 +113,10 @@ def summarise(
     change = wrong.astype(np.float64) - before[:, None]
     return Robustness(
         source, test.question, int(truth.sum()), int(found.sum()), int(harmless.sum()), int(before.sum()),
-        mean=_mean(kept, test, _NOTHING),
-        worst_tenth=_mean(kept[:, worst], test, _NOTHING),
-        held_out=_mean(kept[:, held_out], test, _NOTHING),
-        harmless_change=_mean(change, test, "no harmless post"),
+        mean=_mean(kept, 0, test, _NOTHING),
+        worst_tenth=_mean(kept[:, worst], 0, test, _NOTHING),
+        held_out=_mean(kept[:, held_out], 0, test, _NOTHING),
+        harmless_change=_mean(change, -1, test, "no harmless post"),
         ways=ways,
     )  # fmt: skip
 
@@ -148,12 +149,24 @@ def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArra
     return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
 
 
-def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Estimate:
-    """Mean over posts and ways, with a bootstrap interval over posts."""
+def _mean(table: NDArray[Any], least: int, test: EvasionTest, reason: str) -> Estimate:
+    """Mean over posts and ways of numbers from `least` to 1, with a bootstrap interval over posts.
+
+    If no post has `least`, or none has 1, in every way, each resample gets some of such a post as H. Jeffreys' prior
+    has it: few posts that are all alike say little about others.
+    """
     if not table.size:
         return Estimate.undefined(reason)
     per_post = table.mean(axis=1)
     posts = len(per_post)
-    drawn = resample(lambda counts: {"mean": counts @ per_post / posts}, np.arange(posts), test.rounds, test.seed)
+    ends = np.array([least, 1])
+    absent = [not (per_post == end).any() for end in ends]
+    random = np.random.default_rng((test.seed, 1))  # other numbers than those that draw the posts
+
+    def compute(counts: Counts) -> Table:
+        unseen = random.gamma(JEFFREYS, size=(len(counts), 2)) * absent
+        return {"mean": (counts @ per_post + unseen @ ends) / (posts + unseen.sum(axis=1))}
+
+    drawn = resample(compute, np.arange(posts), test.rounds, test.seed)
     estimate = Estimate(float(per_post.mean()))
-    return estimate.with_rounds(drawn["mean"]) if drawn else estimate
+    return estimate.with_rounds(drawn["mean"]).around_value() if drawn else estimate

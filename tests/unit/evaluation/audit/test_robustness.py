@@ -65,6 +65,28 @@ def test_counts_of_each_kind_come_from_the_same_posts() -> None:
         assert mean.low <= mean.value <= mean.high
 
 
+def test_few_posts_that_are_alike_say_little_of_others() -> None:
+    """Three posts of which each is found in nine ways of ten, and harmless ones of which none becomes flagged."""
+    truth = np.arange(8) < 3
+    lost = [name for place, name in enumerate(EVASIONS) if place % 10 == 0]
+    flags = {name: truth & (name not in lost) for name in EVASIONS}
+    found = summarise("x", truth, truth, flags, EvasionTest(rounds=300))
+    for mean, least in (
+        (found.mean, 0.2),
+        (found.worst_tenth, 0.2),
+        (found.held_out, 0.2),
+        (found.harmless_change, 0.1),
+    ):
+        assert mean.low is not None
+        assert mean.value is not None
+        assert mean.high is not None
+        assert mean.low <= mean.value <= mean.high
+        assert mean.high - mean.low > least
+    assert found.mean.low is not None
+    assert found.mean.low > 0.3
+    assert summarise("x", truth, truth, flags, EvasionTest(rounds=0)).mean.low is None
+
+
 def test_nothing_found_is_undefined_and_not_zero() -> None:
     posts = annotated(["bad people", "good morning"], [1, 0])
     found = measure_robustness(cast("Moderator", Reader()), posts, EvasionTest(rounds=5))
