@@ -27,7 +27,9 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 BATCH: Final = 100
 BATCH_BYTES: Final = 4 * 1024 * 1024
 IDLE_S: Final = 0.2
-TIMEOUT_S: Final = 10.0
+CONNECT_S: Final = 10.0
+ANSWER_S: Final = 60.0
+"""How long the console may take for a batch: it decodes and encodes its images before it answers."""
 LAST_S: Final = 5.0
 """How long the end of the service waits for the console, after it has been served all the while."""
 SHORTEST_WAIT_S: Final = 1.0
@@ -73,7 +75,9 @@ class ReviewQueue:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         headers = {"authorization": f"Bearer {key}"}
-        self._client = httpx2.Client(headers=headers, timeout=TIMEOUT_S, transport=transport)
+        self._client = httpx2.Client(
+            headers=headers, timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S), transport=transport
+        )
         self._thread = threading.Thread(target=self._run, name="crossguard-review-queue", daemon=True)
 
     def start(self) -> None:
@@ -138,9 +142,9 @@ class ReviewQueue:
         """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
         One post that the console does not take must not cost the others: what is refused is sent again in halves, and
-        a single post that met a conflict once more.
+        a single post that met a conflict once more. So is what takes too long: in whole it would for ever.
         """
-        parts = [[write() for _, write in batch]]
+        parts: list[Sequence[dict[str, Any]]] = [[write() for _, write in batch]]
         wait, conflict = SHORTEST_WAIT_S, False
         while parts:
             last = self._stopping.is_set()
@@ -152,25 +156,28 @@ class ReviewQueue:
                 logs.event("review_queue_waits", 30, message=message, waiting=self._left, dropped=self._dropped)
                 if last:
                     return False
+                if status == HTTPStatus.GATEWAY_TIMEOUT:
+                    parts[:1] = _halves(parts[0])
                 self._stopping.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
                 continue
             wait, conflict = SHORTEST_WAIT_S, False
             part = parts.pop(0)
-            middle = len(part) // 2
-            if status in _ABOUT_POSTS and middle:
-                parts[:0] = [part[:middle], part[middle:]]
+            if status in _ABOUT_POSTS and len(part) > 1:
+                parts[:0] = _halves(part)
             elif status >= HTTPStatus.MULTIPLE_CHOICES:
                 logs.event("review_queue_refused", 40, status=status, posts=len(part), message=said)
         return True
 
     def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
-        """Sends posts; returns the status of the answer, 503 where none came, and what may be logged of it.
+        """Sends posts; returns the status of the answer, 503 or 504 where none came, and what may be logged of it.
 
         That is not its message, which may quote a post.
         """
         try:
             answer = self._client.post(self._url, json={"items": posts})
+        except (httpx2.ReadTimeout, httpx2.WriteTimeout):
+            return HTTPStatus.GATEWAY_TIMEOUT, f"It has not answered within {ANSWER_S:.0f} s."
         except httpx2.HTTPError as error:
             return HTTPStatus.SERVICE_UNAVAILABLE, f"It cannot be reached: {error}."
         if answer.has_redirect_location:
@@ -183,6 +190,11 @@ class ReviewQueue:
         id_ = post.id if own else _digest(post)
         fields = {"id": id_, "source": self._source, "images": images, "decision": decision.to_dict() | {"id": id_}}
         return fields | {"text": post.text[:_LONGEST_TEXT], "image_text": post.image_text[:_LONGEST_TEXT]}
+
+
+def _halves(posts: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
+    middle = len(posts) // 2
+    return [half for half in (posts[:middle], posts[middle:]) if half]
 
 
 def _data_url(image: object) -> str:

@@ -204,6 +204,30 @@ def test_a_console_that_takes_posts_again_is_not_waited_for_as_before(monkeypatc
     assert waits_for_two_posts(Console(503, 503, 413, 200, 503), monkeypatch) == [1.0, 2.0, 1.0]
 
 
+def test_a_console_that_is_too_slow_for_a_batch_gets_it_in_parts(caplog: pytest.LogCaptureFixture) -> None:
+    """Its answer to the whole would never come in time, and nothing would ever be taken."""
+    taken, done = list[str](), threading.Event()
+
+    def slow(request: httpx2.Request) -> httpx2.Response:
+        assert request.extensions["timeout"] == {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 60.0}
+        sent = json.loads(request.content)["items"]
+        if len(sent) > 2:
+            raise httpx2.ReadTimeout("too slow", request=request)
+        taken.extend(item["id"] for item in sent)
+        if len(taken) == 5:
+            done.set()
+        return httpx2.Response(200)
+
+    outgoing = queue_to(slow)
+    outgoing._stopping = Hasty()
+    for number in range(5):
+        outgoing._put(1, lambda number=number: {"id": str(number)})  # type: ignore[misc]
+    send_until(done, outgoing)
+    assert taken == ["0", "1", "2", "3", "4"]
+    told = "The review console takes nothing now (504): It has not answered within 60 s."
+    assert told in [entry["message"] for entry in logged(caplog, "review_queue_waits")]
+
+
 def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> None:
     told = threading.Event()
 
