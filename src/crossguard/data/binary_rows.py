@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -27,6 +28,7 @@ _AS_TEXT: Final = "A text that begins with =, + or - is a formula, unless the ce
 _ROUNDED: Final = 1e15
 # A table of one of these kinds says which image a text belongs to.
 _WITH_COLUMNS: Final = frozenset({"arrow", "csv", "jsonl", "parquet", "xlsx"})
+_ZEROS: Final = re.compile("0+")
 _CALCULATE: Final = "Open the workbook in Excel or LibreOffice, save it, and read that."
 
 
@@ -196,11 +198,19 @@ class ExcelPosts:
         try:
             for number, cells in enumerate(self._rows, start=2):
                 broken = [name for name, cell in zip(self._header, cells, strict=False) if cell.data_type == "e"]
-                yield number, [cell.value for cell in cells], self._uncalculated(number, cells), broken
+                yield number, self._values(cells), self._uncalculated(number, cells), broken
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             raise TableError(f"{self._where} is damaged after row {number}: {as_sentence(error)}") from None
+
+    def _values(self, cells: tuple[Any, ...]) -> list[Any]:
+        """Returns the values of a row, its id with the zeros that are shown before it: others write them, too."""
+        ids = self._builder.found.get("id")
+        return [
+            _as_shown(cell) if name is not None and name == ids else cell.value
+            for name, cell in zip_longest(self._header[: len(cells)], cells)
+        ]
 
     def _uncalculated(self, number: int, cells: tuple[Any, ...]) -> list[str]:
         """Returns the columns of formulas that no program has calculated, as libraries that write workbooks leave them.
@@ -223,6 +233,15 @@ class ExcelPosts:
             self._formulas = enumerate(self._open.enter_context(closing(sheet.iter_rows())), start=1)
         again = next(row for at, row in self._formulas if at == number)
         return [name for name, place in doubtful if again[place].data_type == "f"]
+
+
+def _as_shown(cell: Any) -> Any:
+    """Returns the value of a cell; a whole number as text where its format is a row of zeros, such as 00000."""
+    value = cell.value
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if is_whole and 0 <= value < _ROUNDED and _ZEROS.fullmatch(cell.number_format):
+        return f"{int(value):0{len(cell.number_format)}d}"
+    return value
 
 
 class FolderPosts:

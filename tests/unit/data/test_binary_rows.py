@@ -353,3 +353,35 @@ def test_a_formula_with_an_empty_text_as_its_result_is_no_failure(tmp_path: Path
 def test_a_workbook_without_doubtful_cells_is_read_once(tmp_path: Path, opened: list[Any]) -> None:
     assert len(list(PostReader(numbered(tmp_path / "in.xlsx", 20)))) == 20
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "id_"),
+    [
+        (123, "00000", "00123"),
+        (123.0, "00000", "00123"),
+        (1234567, "00000", "1234567"),
+        (7, "0", "7"),
+        (123, "General", "123"),
+        (123, "0.00", "123"),
+        (1.5, "000", "1.5"),
+        (-12, "00000", "-12"),
+        (True, "000", "!field_bad_type"),
+        ("a7", "00000", "a7"),
+    ],
+)
+def test_ids_of_a_workbook_keep_the_zeros_that_are_shown_before_them(
+    tmp_path: Path, value: object, form: str, id_: str
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["number", "id", "text"], [5, value, "hello"], [None, None, "last"]):
+        sheet.append(row)
+    for cell in ("A2", "B2"):
+        sheet[cell].number_format = form
+    book.save(tmp_path / "in.xlsx")
+    first, last = read(tmp_path / "in.xlsx", extra=True)
+    assert (first.id if first.error is None else f"!{first.error.code}") == id_
+    assert first.extra.get("number", 5) == 5, "only ids are compared with what others wrote"
+    assert last.id == "row-3"
