@@ -14,7 +14,7 @@ from crossguard.bundle import CARD, VAL_REPORT, Bundle, write_manifest
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
-from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
+from crossguard.evaluation.runs import REPORT, TEST_METRICS, Facts, Run
 from crossguard.evaluation.titles import ANY_KEYS, KEYS, SHOWN, title
 from crossguard.registry import shipped
 from crossguard.saving import is_one_file
@@ -152,7 +152,7 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
             task_type="multi-label-classification",
             task_name="Hate speech detection",
             dataset_type=Path(run.facts.data).stem,
-            dataset_name=run.facts.name,
+            dataset_name=_dataset(run.facts),
             dataset_split=run.facts.split,
             metric_type=key,
             metric_name=title(key),
@@ -162,3 +162,9 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
         for key in INDEXED
         if (estimate := run.main.estimate(key)) is not None and estimate.value is not None
     ]
+
+
+def _dataset(facts: Facts) -> str:
+    """Returns what the Hub calls the data: the name that was given to the run, or without one that of the table."""
+    unnamed = {facts.model, f"{facts.model} {facts.policy}"}
+    return facts.data if facts.name in unnamed else facts.name

@@ -60,6 +60,18 @@ def test_the_hub_reads_the_figures_that_were_measured(card: str, evidence: Path)
     assert {result.dataset_name for result in results} == {"made-up posts"}
 
 
+@pytest.mark.parametrize("name", ["tiny default", "tiny"])
+def test_the_hub_hears_the_name_of_the_data_where_the_run_was_given_none(evidence: Path, name: str) -> None:
+    measured = read_run(evidence / "run")
+    bare = replace(measured, facts=replace(measured.facts, name=name, model="tiny", policy="default"))
+    card = build_card(read_bundle(evidence / "tiny"), read_details(evidence / "card.yaml"), [bare])
+    data = ModelCard(card).data
+    assert isinstance(data, ModelCardData)
+    results = data.eval_results
+    assert results is not None
+    assert {result.dataset_name for result in results} == {measured.facts.data}
+
+
 def test_a_run_on_a_table_that_only_tells_hateful_posts_has_no_empty_columns(evidence: Path, tmp_path: Path) -> None:
     rows = [f"{place},{'a b' if place % 2 else 'b c'},{place % 2}" for place in range(8)]
     (tmp_path / "posts.csv").write_text("\n".join(["id,text,hateful", *rows]), encoding="utf-8")
