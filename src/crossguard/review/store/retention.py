@@ -107,6 +107,15 @@ def _one_of(numbers: Sequence[int]) -> ColumnElement[bool]:
     return items.c.id.in_(bindparam(None, list(numbers), expanding=True, literal_execute=True))
 
 
+def _forget_errors(tx: Connection, which: ColumnElement[bool]) -> None:
+    """Keeps of why posts could not be scored no more than the code: a message may name the address of an image."""
+    unscored = select(items.c.id, items.c.decision).where(which, items.c.action.is_(None))
+    for row in tx.execute(unscored).all():
+        if row.decision and row.decision.get("error"):
+            said = row.decision | {"error": row.decision["error"] | {"message": ""}}
+            tx.execute(update(items).where(items.c.id == row.id).values(decision=said))
+
+
 def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None) -> int:
     rows = tx.execute(select(items.c.id, items.c.source, items.c.external).where(which).limit(BATCH)).all()
     found = [row.id for row in rows]
@@ -116,6 +125,7 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     lock(tx, theirs | _one_of([vote.item for vote in _comments(tx, theirs)]))
     comments = [{"vote": vote.id} for vote in _comments(tx, theirs)]
     tx.execute(update(items).where(theirs).values(**_GONE, **more, erased_at=now))
+    _forget_errors(tx, theirs)
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
     tx.execute(update(items).where(theirs, UNDECIDED).values(state=ERASED, **NO_CLAIM))
     tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
+from tests.support.decisions import failed
 from tests.support.review import submission
 from tests.unit.review.conftest import BLOCK, NOW, copy_golden, erase, row
 
@@ -47,6 +48,16 @@ def test_decided_items_lose_their_content_in_time_and_keep_their_decision(databa
         assert (vote.action, vote.comment) == ("block", "")
         assert db.execute(select(reports.c.reason)).scalar_one() == ""
         assert db.execute(select(likenesses.c.item).distinct()).scalars().all() == [2]
+
+
+def test_of_why_an_erased_post_was_not_scored_the_code_stays(console: Console, database: Database) -> None:
+    """The message named the address of its image."""
+    record = failed("3", "image_invalid").to_dict()
+    record["error"]["message"] = "No image is at https://example.org/ann.png"
+    console.intake.take([submission("3", author="b", decision=record)], NOW)
+    assert "ann.png" in str(row(database, 3).decision)
+    erase(database, "b")
+    assert row(database, 3).decision == record | {"error": {"code": "image_invalid", "message": ""}}
 
 
 def test_what_is_erased_before_a_decision_waits_for_none(database: Database, ann: Person) -> None:
