@@ -1,25 +1,16 @@
-"""Finding, inheriting and overriding recipes, and the page of their settings."""
+"""Checking and overriding recipes, and the page of their settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
-from crossguard.checked_settings import StrictModel, parse, parse_yaml, read_yaml, settings
-from crossguard.errors import ConfigError, suggest
+from crossguard.checked_settings import StrictModel, parse, parse_yaml, settings
+from crossguard.errors import ConfigError
 from crossguard.training.recipe import Recipe, Source
-
-EXTENDS = "extends"
-
-
-def shipped() -> dict[str, Path]:
-    """Returns the recipes that come with the package, by name."""
-    folder = Path(str(resources.files("crossguard"))) / "resources" / "recipes"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+from crossguard.training.recipe_files import inherited
 
 
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -27,7 +18,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Overrides are `key=value` each, with the value as YAML; `a.b=value` reaches into a mapping.
     """
-    settings = _inherited(name, ())
+    settings = inherited(name)
     for override in overrides:
         _override(settings, override)
     sources = settings.get("sources")
@@ -40,34 +31,6 @@ def to_yaml(recipe: Recipe) -> str:
     """Returns the whole recipe, defaults included."""
     text: str = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return text
-
-
-def _inherited(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
-    path = _path(name, seen[-1].parent if seen else Path())
-    if path in seen:
-        raise ConfigError(f"Recipes inherit in a circle: {' -> '.join(map(str, (*seen, path)))}.")
-    settings = read_yaml(path)
-    parent = settings.pop(EXTENDS, None)
-    return settings if parent is None else _merged(_inherited(str(parent), (*seen, path)), settings)
-
-
-def _path(name: str, folder: Path) -> Path:
-    """Returns the file of a recipe; the name of one that is not shipped starts at the folder."""
-    known = shipped()
-    if name in known:
-        return known[name]
-    path = (folder / name).resolve()
-    if path.suffix in {".yaml", ".yml"} and path.is_file():
-        return path
-    raise ConfigError(f"Unknown recipe '{name}'.{suggest(name, known)} A YAML file works too.")
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _override(settings: dict[str, Any], override: str) -> None:

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from crossguard.cli import run
+from crossguard.training.recipe_files import shipped
 
-pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
+@pytest.fixture
+def trains() -> None:
+    """Skips a test where nothing is installed to train with."""
+    pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 
-def test_recipes_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_are_listed_without_what_trains_by_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("torch", "crossguard.training.recipe", "crossguard.training.recipes"):
+        monkeypatch.setitem(sys.modules, module, None)
     assert run(["recipes"]) == 0
-    assert "harmeme-compact" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(shipped())
+    assert any(line.split()[:3] == ["harmeme-compact", "The", "compact"] for line in lines)
+    assert run(["recipes", "clip-mtl"]) == 6
+    assert "crossguard[train]" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("trains")
+def test_a_recipe_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "clip-mtl", "--set", "seed=7"]) == 0
     printed = capsys.readouterr().out
     assert "head: mtl" in printed
     assert "seed: 7" in printed
 
 
+@pytest.mark.usefixtures("trains")
 def test_a_printed_recipe_is_the_same_recipe_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "clip-mtl", "--set", "lr_head=0.5"]) == 0
     (tmp_path / "own.yaml").write_text(printed := capsys.readouterr().out)
@@ -29,6 +48,7 @@ def test_a_printed_recipe_is_the_same_recipe_again(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out == printed
 
 
+@pytest.mark.usefixtures("trains")
 def test_every_setting_is_explained_and_a_wrong_one_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "--settings"]) == 0
     listed = capsys.readouterr().out

@@ -13,7 +13,8 @@ from crossguard.checked_settings import settings
 from crossguard.cli import run
 from crossguard.errors import ConfigError
 from crossguard.training.recipe import Recipe
-from crossguard.training.recipes import load, markdown, shipped, to_yaml
+from crossguard.training.recipe_files import shipped
+from crossguard.training.recipes import load, markdown, to_yaml
 
 ROWS = ("clip-fusion", "siglip2-fusion", "clip-mtl", "clip-fusion-weighted", "clip-fusion-big-batch", "compact")
 
