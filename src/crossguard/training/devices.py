@@ -5,29 +5,37 @@ from __future__ import annotations
 import os
 from functools import cache
 from time import perf_counter
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
 
+from crossguard.errors import ConfigError
 from crossguard.machine import available_cores
 from crossguard.runtimes.tuning import BETTER
 from crossguard.training.recipe import Recipe
 
+Precision: TypeAlias = Literal["no", "bf16", "fp16"]
+"""Mixed precision as accelerate calls it; `no` is float32."""
 MOST_WORKERS: Final = 8
 # Of a trial of bf16; the first round also makes kernels.
 ROUNDS: Final = 4
 MATRIX: Final = 1024
 
 
-def build_accelerator(recipe: Recipe) -> Accelerator:
-    """Returns this machine's devices and processes, with the recipe's precision."""
+def build_accelerator(recipe: Recipe, began: Precision | None = None) -> Accelerator:
+    """Returns this machine's devices and processes, with the recipe's precision, or that in which a run began.
+
+    Raises:
+        ConfigError: The run cannot go on in the numbers in which it began.
+    """
     # A batch without images leaves the image encoder without gradients, which several processes must expect.
     kwargs = [DistributedDataParallelKwargs(find_unused_parameters=True)]
     # accelerate joins several processes without a GPU only when it is told that there is none.
     cpu = not torch.accelerator.is_available()
-    precision = mixed_precision(recipe, PartialState(cpu=cpu).device.type)
+    device = PartialState(cpu=cpu).device.type
+    precision = mixed_precision(recipe, device) if began is None else _again(began, device)
     AcceleratorState._reset_state()  # noqa: SLF001 an earlier run in this process may have had another precision
     return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=kwargs)
 
@@ -41,7 +49,17 @@ def workers(accelerator: Accelerator) -> int:
     return max(0, min(MOST_WORKERS, available_cores() - 1, (os.cpu_count() or 1) // processes - 1))
 
 
-def mixed_precision(recipe: Recipe, device: str) -> Literal["no", "bf16", "fp16"]:
+def _again(began: Precision, device: str) -> Precision:
+    lacks_bf16 = device == "cuda" and not torch.cuda.is_bf16_supported()
+    if (began == "fp16" and device != "cuda") or (began == "bf16" and lacks_bf16):
+        raise ConfigError(
+            f"The run began in {began}, in which this machine's {device} does not train, so it cannot go on exactly. "
+            "Resume it where it was started, or begin a new run in another folder."
+        )
+    return began
+
+
+def mixed_precision(recipe: Recipe, device: str) -> Precision:
     """Returns what accelerate shall use: the recipe's wish, or what the device does well.
 
     fp16 needs a GPU; elsewhere it becomes what `auto` gives, because the gradients of fp16 need a scaler that only
@@ -84,4 +102,5 @@ def precision_note(recipe: Recipe, chosen: str, device: str) -> str | None:
     name = "fp32" if chosen == "no" else chosen
     if recipe.precision in {"auto", name}:
         return None
-    return f"precision: {recipe.precision} needs a CUDA GPU; this run computes in {name} on {device}."
+    why = "the run began without one" if device == "cuda" else "there is none"
+    return f"precision: {recipe.precision} needs a CUDA GPU, and {why}; this run computes in {name} on {device}."

@@ -19,6 +19,7 @@ from crossguard.cache import cache_folder
 from crossguard.data.outputs import lock_file
 from crossguard.errors import ConfigError, OutputError, first_line
 from crossguard.models.loading import whole_weights
+from crossguard.training.devices import Precision
 
 STATE: Final = "state.pt"
 BEST: Final = "best.pt"
@@ -89,18 +90,24 @@ def _telling_of_full_disk() -> Iterator[None]:
         raise OutputError(f"Cannot write '{place}': {error.strerror}.{hint}") from None
 
 
-def read_saved(path: Path) -> dict[str, Any]:
-    """Reads what a run saved.
+def read_saved(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """Reads what a run saved; `mapped` reads tensors only when they are looked at.
 
     Raises:
         ConfigError: The file is missing or broken.
     """
     try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         wrong = f"broken or was cut off ({first_line(error)})" if path.is_file() else "missing"
         raise ConfigError(f"{path} is {wrong}. Copy it again, or begin a new run in another folder.") from None
     return saved
+
+
+def saved_precision(folder: Path) -> Precision:
+    """Returns in which numbers the run in a folder computes; raises as `read_saved`."""
+    precision: Precision = read_saved(folder / STATE, mapped=True)["precision"]
+    return precision
 
 
 @dataclass
@@ -157,6 +164,7 @@ class RunState:
     untrained: list[str] = field(default_factory=list)
     # Fingerprints of what those were trained on, a `name` and a `sketch` each.
     trained_before: list[dict[str, Any]] = field(default_factory=list)
+    precision: Precision = "no"  # `auto` may choose otherwise on another machine, or where this one is busy
 
     def save(self, folder: Path, identity: RunIdentity) -> None:
         """Writes the state beside its place, then moves it there; raises as `whole_weights`."""
@@ -167,6 +175,7 @@ class RunState:
             "progress": asdict(self.progress),
             "untrained": self.untrained,
             "trained_before": self.trained_before,
+            "precision": self.precision,
         }
         with whole_weights(folder / STATE) as unfinished:
             torch.save(parts | rest, unfinished)

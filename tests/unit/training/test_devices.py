@@ -12,8 +12,9 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
 
+from crossguard.errors import ConfigError
 from crossguard.training import devices
-from crossguard.training.devices import has_fast_bf16, mixed_precision, precision_note, workers
+from crossguard.training.devices import build_accelerator, has_fast_bf16, mixed_precision, precision_note, workers
 from crossguard.training.recipe import Recipe
 
 
@@ -30,6 +31,20 @@ def test_fp16_without_a_gpu_is_said(fast: bool, chosen: str, monkeypatch: pytest
 @pytest.mark.parametrize(("wish", "chosen"), [("fp32", "no"), ("bf16", "bf16"), ("auto", "no"), ("auto", "bf16")])
 def test_what_was_asked_for_needs_no_note(wish: str, chosen: str) -> None:
     assert precision_note(Recipe.model_validate({"precision": wish}), chosen, "cpu") is None
+
+
+def test_a_run_goes_on_in_the_numbers_in_which_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial behind `auto` may end otherwise on another machine, or where this one is busy."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    for fast in (True, False):
+        monkeypatch.setattr(devices, "has_fast_bf16", lambda fast=fast: fast)
+        assert build_accelerator(Recipe(), "bf16").mixed_precision == "bf16"
+        assert build_accelerator(Recipe(), "no").mixed_precision == "no"
+    with pytest.raises(ConfigError, match=r"began in fp16, in which this machine's cpu does not train"):
+        build_accelerator(Recipe(), "fp16")
+    note = precision_note(Recipe(precision="fp16"), "no", "cuda")
+    assert note is not None
+    assert "the run began without one; this run computes in fp32 on cuda" in note
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import torch
 
 from crossguard.errors import ConfigError, OutputError
 from crossguard.training.recipe import Recipe
-from crossguard.training.state import STATE, RunIdentity, RunState, check_folder, claimed
+from crossguard.training.state import STATE, RunIdentity, RunState, check_folder, claimed, saved_precision
 
 RUN = RunIdentity(Recipe().model_dump(mode="json"), "posts", 1)
 
@@ -76,7 +76,9 @@ def test_a_saved_average_goes_into_that_of_the_run_which_may_be_on_a_gpu(tmp_pat
 def test_a_state_remembers_what_its_run_started_from(tmp_path: Path) -> None:
     state = state_of()
     state.untrained, state.trained_before = ["image"], [{"name": "posts", "sketch": ["1"]}]
+    state.precision = "bf16"
     state.save(tmp_path, RUN)
+    assert saved_precision(tmp_path) == "bf16"
     again = state_of()
     again.load(tmp_path, RUN)
     assert (again.untrained, again.trained_before) == (state.untrained, state.trained_before)
