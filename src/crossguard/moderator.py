@@ -22,7 +22,7 @@ from crossguard.decision.policy_file import PolicyFile, is_policy_file, read_pol
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
-from crossguard.posts import PostsLike, as_post, as_posts, is_one, noted
+from crossguard.posts import PostsLike, as_post, as_posts, is_one, noted, refuse_an_id_alone
 from crossguard.preparation import OTHER_LANGUAGE, OtherLanguages, PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Action, Decision, ImageSource, Logits, Post, PostFailure
@@ -271,6 +271,7 @@ class Moderator:
         if text or image_text or image is not None or id != "post":
             raise InputError("Give either posts, or the text, image and id of one post; not both.")
         if is_one(posts):
+            refuse_an_id_alone(posts)
             return self._score_one(posts)
         seen: list[Post] = []
         names = Names(self.labels.names, attributes=tuple(self.bundle.manifest.attributes))

@@ -41,6 +41,8 @@ _MORE: Final = "more_images"
 _LONGEST_NAME: Final = 250
 _TABLES: Final = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".xlsx")
 _FILE_NAME: Final = re.compile(rf".+({'|'.join(map(re.escape, sorted({*SUFFIXES, *_TABLES})))})", re.IGNORECASE)
+NO_ID: Final = "post"
+"""Id of a single post that was given none."""
 KNOWN: Final = "A post is a text, a Post, or a mapping with text, image, image_path or image_text"
 MANY: Final = "Many posts are a list or an iterator of them, a pandas or polars Series or DataFrame, or an Arrow table"
 INSTEAD: Final = (
@@ -52,6 +54,21 @@ INSTEAD: Final = (
 def is_one(posts: object) -> bool:
     """Whether this is one post, and not many."""
     return isinstance(posts, str | Post | Mapping)
+
+
+def refuse_an_id_alone(post: object) -> None:
+    """Refuses a `Post` that has nothing but an id, as its text was taken for one.
+
+    Raises:
+        PostError: `post_empty`.
+    """
+    if not isinstance(post, Post) or post.id == NO_ID or post.error is not None or post.images or post.extra:
+        return
+    if post.text == post.image_text == "":
+        raise PostError(
+            "post_empty",
+            f"Post({post.id!r}) has an id and nothing to score. Behind the id comes the text: Post('1', {post.id!r})",
+        )
 
 
 def as_post(post: object, place: str) -> Post:

@@ -93,6 +93,16 @@ def test_what_is_no_post_fails_alone(tiny: Moderator) -> None:
     assert results.failed.posts[0].id == "1"
 
 
+def test_a_text_in_the_place_of_an_id_is_told(tiny: Moderator) -> None:
+    with pytest.raises(PostError, match=r"Behind the id comes the text: Post\('1', 'hello'\)") as refused:
+        tiny.score(Post("hello"))
+    assert refused.value.code == "post_empty"
+    with pytest.raises(PostError, match="no visible text"):
+        tiny.score(Post("post"))
+    assert tiny.score(Post("hello", image=np.zeros((8, 8, 3), np.uint8))).ok
+    assert tiny.score(Post("hello", image_text="you")).ok
+
+
 def test_what_a_post_should_not_hold_fails_alone(tiny: Moderator) -> None:
     odd: list[Any] = [float("nan"), None, 7, ["list"], "\ud800 hello", pd.NA]
     results = tiny.score([*(Post(str(n), text) for n, text in enumerate(odd)), Post(9, "hello")])  # type: ignore[arg-type]
