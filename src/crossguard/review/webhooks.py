@@ -5,9 +5,10 @@ The id of a message stays the same over all attempts, so a receiver that remembe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import httpx2
@@ -17,6 +18,9 @@ from crossguard.review.store import deliveries
 from crossguard.review.store.database import Database
 
 TIMEOUT_S: Final = 10.0
+DEADLINE_S: Final = 15.0
+"""For a message in all, less than it is reserved: a receiver may begin an answer again and again, or byte by byte."""
+RESERVED_S: Final = 2 * TIMEOUT_S
 LONGEST_BODY: Final = 64 * 1024
 """Bytes of an answer that are read, for at most `LONGEST_BODY_S`: nothing in them is used."""
 LONGEST_BODY_S: Final = 1.0
@@ -29,20 +33,26 @@ class Sender:
         self._database = database
         self._url = url
         self._secret = secret
-        self._client = httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, transport=transport)
+        # To read all authorities takes longer than to send.
+        self._connecting = {"transport": transport} if transport else {"verify": httpx2.create_ssl_context()}
 
     def deliver(self, clock: Callable[[], float] = time.time) -> int:
         """Tries every message that is due once; returns how many it tried."""
         with self._database.read() as db:
             waiting = deliveries.due(db, clock())
-        return sum(self._try(message, clock) for message in waiting)
+        return asyncio.run(self._deliver(waiting, clock)) if waiting else 0
 
-    def _try(self, message: Any, clock: Callable[[], float]) -> bool:
+    async def _deliver(self, waiting: Sequence[Any], clock: Callable[[], float]) -> int:
+        """Sends one after the other, in a loop of events so that what takes too long can be ended."""
+        async with httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, **self._connecting) as client:
+            return sum([await self._try(client, message, clock) for message in waiting])
+
+    async def _try(self, client: httpx2.AsyncClient, message: Any, clock: Callable[[], float]) -> bool:
         now = clock()  # for each, as those before it may have taken minutes
         with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
-            if not deliveries.reserve(tx, message.id, message.attempts, now + 2 * TIMEOUT_S):
+            if not deliveries.reserve(tx, message.id, message.attempts, now + RESERVED_S):
                 return False
-        problem = self._post(message.id, message.body, int(now))
+        problem = await self._post(client, message.id, message.body, int(now))
         with self._database.write(durable=False) as tx:
             if problem:
                 deliveries.failed(tx, message.id, message.attempts + 1, clock(), problem)
@@ -50,7 +60,7 @@ class Sender:
                 deliveries.delivered(tx, message.id, clock())
         return True
 
-    def _post(self, name: str, body: str, seconds: int) -> str:
+    async def _post(self, client: httpx2.AsyncClient, name: str, body: str, seconds: int) -> str:
         """Sends one message; returns what went wrong, or nothing."""
         headers = {
             "content-type": "application/json",
@@ -59,20 +69,25 @@ class Sender:
             "webhook-signature": signature(self._secret, name, seconds, body),
         }
         try:
-            with self._client.stream("POST", self._url, content=body.encode(), headers=headers) as answer:
-                _finish(answer)
+            async with (
+                asyncio.timeout(DEADLINE_S),
+                client.stream("POST", self._url, content=body.encode(), headers=headers) as answer,
+            ):
+                await _finish(answer)
                 return "" if answer.is_success else f"answered {answer.status_code}"
+        except TimeoutError:
+            return f"not answered within {DEADLINE_S:.0f} s"
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last from names of hosts
             return f"{type(error).__name__}: {error}"
 
 
-def _finish(answer: httpx2.Response) -> None:
+async def _finish(answer: httpx2.Response) -> None:
     """Reads a short body, so that the connection serves the next message; one without end would keep all of these."""
     if answer.is_stream_consumed:
         return
     size, until = 0, time.monotonic() + LONGEST_BODY_S
     with contextlib.suppress(httpx2.HTTPError):  # the status is there, and says all
-        for part in answer.iter_raw():
+        async for part in answer.aiter_raw():
             size += len(part)
             if size > LONGEST_BODY or time.monotonic() > until:
                 return

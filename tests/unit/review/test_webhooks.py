@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import itertools
 import json
+import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx2
@@ -17,6 +21,7 @@ from sqlalchemy import select
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
 
+from crossguard.review import webhooks
 from crossguard.review.console import Console
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import deliveries
@@ -75,8 +80,8 @@ def test_of_the_body_of_an_answer_little_is_waited_for(
 ) -> None:
     monkeypatch.setattr("crossguard.review.webhooks.LONGEST_BODY_S", 1.0 if len(part) > 1 else 0.01)
 
-    def never_ending() -> Iterator[bytes]:
-        time.sleep(0.02)
+    async def never_ending() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.02)
         yield part
         raise AssertionError("it is read on")
 
@@ -89,6 +94,33 @@ def test_of_the_body_of_an_answer_little_is_waited_for(
     assert outgoing.deliver(at(NOW)) == 1
     with database.read() as db:
         assert db.execute(select(outbox.c.delivered_at)).scalar_one() == NOW
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 100 Continue\r\n\r\n", b"H"], ids=["interim answers", "byte by byte"])
+def test_an_answer_that_never_begins_is_waited_for_no_longer_than_its_message_is_reserved(
+    part: bytes, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part comes in time; all of them would keep every later message."""
+    assert webhooks.DEADLINE_S < webhooks.RESERVED_S
+    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.3)
+    stop = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            while not stop.wait(0.02):
+                connection.sendall(part)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        trickling = threading.Thread(target=trickle, args=(listener,))
+        trickling.start()
+        begun = time.monotonic()
+        assert Sender(database, f"http://127.0.0.1:{listener.getsockname()[1]}/", SECRET).deliver(at(NOW)) == 1
+        assert time.monotonic() - begun < 10
+        stop.set()
+        trickling.join()
+    with database.read() as db:
+        assert deliveries.state(db).problem == "not answered within 0 s"
 
 
 def test_it_is_tried_again_later_and_later_under_the_same_id(database: Database) -> None:
