@@ -203,7 +203,7 @@ def _rows_of_table(table: Any) -> Iterator[Post] | None:
 
 
 def _rows_of_arrow(reader: Any) -> Iterator[dict[str, Any] | None]:
-    id_ = Columns().match(reader.schema.names, "The table").get("id")
+    id_ = OwnColumns().match(reader.schema.names, "The table").get("id")
     for batch in reader:
         yield from rows_of(batch, id_)
 

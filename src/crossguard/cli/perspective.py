@@ -15,7 +15,7 @@ from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.cli.telling import tell
 from crossguard.data.cells import Shares
-from crossguard.data.columns import Columns
+from crossguard.data.columns import OwnColumns
 from crossguard.data.tables import read_whole
 from crossguard.decision.policy_file import PolicyFile, is_policy_file
 from crossguard.errors import InputError, needs_extra, number_of
@@ -157,7 +157,7 @@ def _unused(columns: Mapping[str, str], known: Sequence[str], path: Path) -> Ite
     """Says of each column that looks like an attribute of Perspective why it gets no map."""
     from crossguard.serving.interfaces.perspective.attributes import NEIGHBOURS, estimate_of
 
-    others = set(Columns().match(columns.values(), str(path)).values())
+    others = set(OwnColumns().match(columns.values(), str(path)).values())
     for name, column in columns.items():
         named = name.removesuffix(EXPERIMENTAL) in NEIGHBOURS or column.upper().startswith(THEIRS)
         if not named and (column in others or not column.isupper()):
@@ -186,7 +186,7 @@ def _our_scores(
 
     if not attributes:
         return {}
-    text = Columns().match(rows[0], str(path)).get("text")
+    text = OwnColumns().match(rows[0], str(path)).get("text")
     if text is None:
         raise InputError(
             f"{path} has neither a column of texts, such as 'text', nor one of our scores "

@@ -154,6 +154,7 @@ def test_scores_that_do_not_rise_together_are_named(bundle: Bundle, tmp_path: Pa
     [
         ("text,SPAM\nhello,0.5\n", "no column for an attribute"),
         ("TOXICITY\n0.5\n", "neither a column of texts"),
+        ("TOXICITY,comment,body\n0.5,a,b\n", "Say which one: rename it to 'text'."),
         ("text,TOXICITY\nhello,0.5\nyou,high\n", "Row 3: 'TOXICITY'"),
         ("text,TOXICITY\nhello,0.5\n", "at least 50"),
         ("text,TOXICITY,PERSPECTIVE_TOXICITY\nhello,0.5,0.5\n", "two columns for TOXICITY"),
