@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import Field
 from sqlalchemy import select
@@ -23,6 +24,10 @@ from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import Sent, Submission
 
 MAX_POSTS = 1000
+AT_ONCE: Final = 4
+"""Calls that are worked on at once; the other threads of the console are for people."""
+MOST_WAITING: Final = 16
+RETRY_S: Final = 5
 M = TypeVar("M", bound=StrictModel)
 NO_KEY = "Send a key of this console as 'Authorization: Bearer KEY'. An admin makes one on the page People."
 
@@ -38,8 +43,24 @@ def receive(console: Console, batch: SubmittedPosts, now: float) -> dict[str, An
     return console.intake.take(console.with_decisions(batch.items), now).to_dict()
 
 
+class Turns:
+    """Lets few calls of programs be worked on at once, and some wait with what they sent."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.calls = 0  # which have a key, and no answer yet
+
+    @property
+    def are_taken(self) -> bool:
+        """Whether another call would be one too many."""
+        return self.calls >= AT_ONCE + MOST_WAITING
+
+
 def call(model: type[M], function: Callable[[Console, M, float], dict[str, Any]]) -> Endpoint:
-    """Returns the endpoint of a function: a key, a JSON object of this model in, a JSON object out."""
+    """Returns the endpoint of a function: a key, a JSON object of this model in, a JSON object out.
+
+    Where too many calls wait, another is refused (503) before its body is read.
+    """
 
     def answer(console: Console, body: bytes) -> Response:
         try:
@@ -57,7 +78,18 @@ def call(model: type[M], function: Callable[[Console, M, float], dict[str, Any]]
         console: Console = request.app.state.console
         if not await run_in_threadpool(_has_key, console, request):  # first, as a body may be large
             return error_answer("key_invalid", NO_KEY, 401)
-        return await run_in_threadpool(answer, console, await request.body())
+        turns: Turns = request.app.state.turns
+        if turns.are_taken:
+            refused = error_answer("busy", f"{turns.calls} calls wait already. Send this one again in a moment.", 503)
+            refused.headers["retry-after"] = str(RETRY_S)
+            return refused
+        turns.calls += 1
+        try:
+            body = await request.body()
+            async with turns.turn:
+                return await run_in_threadpool(answer, console, body)
+        finally:
+            turns.calls -= 1
 
     return endpoint
 

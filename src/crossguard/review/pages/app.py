@@ -104,6 +104,7 @@ def create_app(console: Console) -> Starlette:
         },
     )
     app.state.console = console
+    app.state.turns = api.Turns()
     return app
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
+from httpx2 import Response
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
@@ -15,16 +17,18 @@ from tests.unit.review.pages.conftest import ON_BOTH
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
+from crossguard.review.intake import Received
+from crossguard.review.pages import api
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import retention, votes
+from crossguard.review.pages.app import create_app
+from crossguard.review.store import keys, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import HOUR, deliveries
+from crossguard.review.submissions import Submission
 
 
 def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> None:
-    from crossguard.review.store import keys
-
     body = {"items": [submission("1").model_dump(mode="json")]}
     assert client.post("/api/items", json=body).status_code == 401
     with console.database.write() as tx:
@@ -63,6 +67,48 @@ def test_without_a_key_no_body_is_read(client: TestClient) -> None:
 
     answer = TestClient(app, raise_server_exceptions=False).post("/api/items", content=b"{}")
     assert (answer.status_code, messages) == (401, [])
+
+
+def test_programs_leave_threads_to_people(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty slow calls took every thread of the console, and no page came."""
+    monkeypatch.setattr(api, "AT_ONCE", 2)
+    monkeypatch.setattr(api, "MOST_WAITING", 1)
+    with console.database.write() as tx:
+        headers = {"authorization": f"Bearer {keys.add(tx, 'serve', NOW)}"}
+    running, go_on, answers = threading.Semaphore(0), threading.Event(), list[int]()
+    take_posts = console.intake.take
+
+    def slow(posts: list[Submission], now: float) -> Received:
+        running.release()
+        assert go_on.wait(20)
+        return take_posts(posts, now)
+
+    monkeypatch.setattr(console.intake, "take", slow)
+    with TestClient(create_app(console), raise_server_exceptions=False) as client:
+
+        def send(id_: str) -> Response:
+            body = {"items": [submission(id_).model_dump(mode="json")]}
+            return client.post("/api/items", json=body, headers=headers)
+
+        sending = [threading.Thread(target=lambda id_=id_: answers.append(send(id_).status_code)) for id_ in "123"]
+        for thread in sending:
+            thread.start()
+        assert running.acquire(timeout=20)
+        assert running.acquire(timeout=20)
+        turns: api.Turns = client.app.state.turns  # type: ignore[attr-defined]
+        deadline = time.monotonic() + 20
+        while not turns.are_taken and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not running.acquire(blocking=False), "the third waits"
+        refused = send("4")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert refused.json()["error"]["code"] == "busy"
+        assert client.get("/login").status_code == 200
+        go_on.set()
+        for thread in sending:
+            thread.join()
+    assert answers == [200, 200, 200]
+    assert turns.calls == 0
 
 
 def events(database: Database) -> set[str]:
