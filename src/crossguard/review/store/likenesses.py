@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from crossguard.likeness import Likeness, describe
 from crossguard.review.store.database import chunks
@@ -83,6 +83,26 @@ def begin(tx: Connection, firsts: Iterable[tuple[int, Likeness]]) -> None:
     rows = [{"band": band, "item": item} for item, entry in firsts for band in set(entry.bands)]
     if rows:
         tx.execute(insert(likenesses), rows)
+
+
+def found_by(tx: Connection, numbers: Sequence[int]) -> list[str]:
+    """Returns the keys of the groups that are found by one of these items."""
+    first = select(likenesses.c.item).where(likenesses.c.item.in_(numbers))
+    return list(tx.execute(select(items.c.likeness).where(items.c.id.in_(first)).distinct()).scalars())
+
+
+def hand_on(tx: Connection, keys: Sequence[str]) -> None:
+    """Lets groups that are found by none of their items any more be so by the next one, and have its key.
+
+    The key of an erased item would tell whoever guesses its words that they are right.
+    """
+    members = select(items.c.likeness).where(items.c.likeness.in_(keys))
+    found = tx.execute(members.where(exists().where(likenesses.c.item == items.c.id)).distinct()).scalars()
+    lost = sorted({*keys}.difference(found))
+    left = select(func.min(items.c.id)).where(items.c.likeness.in_(lost)).group_by(items.c.likeness)
+    for item, (key, entry) in list(_described(tx, set(tx.execute(left).scalars()))):
+        tx.execute(update(items).where(items.c.likeness == key).values(likeness=entry.key))
+        begin(tx, [(item, entry)])
 
 
 def _keys(tx: Connection, keys: set[str]) -> dict[str, str]:

@@ -9,11 +9,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
+from crossguard.review.store import likenesses
 from crossguard.review.store.claims import DECIDED, ERASED, NO_CLAIM, UNDECIDED
 from crossguard.review.store.counting import forget_words
 from crossguard.review.store.database import chunks
 from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock
-from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
+from crossguard.review.store.schema import DAY, images, items, reports, votes
+from crossguard.review.store.schema import likenesses as bands
 
 BATCH: Final = 1000
 _GONE: Final = {"text": "", "image_text": "", "appeal_reason": "", "likeness": None}
@@ -122,14 +124,16 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     if not found:
         return 0
     theirs = items.c.id.in_(found)
-    lock(tx, theirs | _one_of([vote.item for vote in _comments(tx, theirs)]))
+    groups = likenesses.found_by(tx, found)
+    lock(tx, theirs | items.c.likeness.in_(groups) | _one_of([vote.item for vote in _comments(tx, theirs)]))
     comments = [{"vote": vote.id} for vote in _comments(tx, theirs)]
     tx.execute(update(items).where(theirs).values(**_GONE, **more, erased_at=now))
     _forget_errors(tx, theirs)
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
     tx.execute(update(items).where(theirs, UNDECIDED).values(state=ERASED, **NO_CLAIM))
     tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))
-    tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
+    tx.execute(delete(bands).where(bands.c.item.in_(found)))
+    likenesses.hand_on(tx, groups)
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))
     if comments:
         tx.execute(update(votes).where(votes.c.id == bindparam("vote")).values(comment=""), comments)

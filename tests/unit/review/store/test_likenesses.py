@@ -79,3 +79,17 @@ SENT = Content("words", "on the image", ())
 )
 def test_a_post_is_edited_where_something_else_is_known_of_it(before: Content, now: Content, edited: bool) -> None:
     assert before.is_edited(now) == edited
+
+
+def test_a_group_keeps_no_hash_of_its_first_post_when_that_is_erased(console: Console, database: Database) -> None:
+    """By it, whoever guesses the erased words would know that they are right."""
+    console.intake.take([submission("1", SPAM, author="a"), submission("2", SPAM, author="a")], NOW)
+    console.intake.take([submission("3", VARIED, author="b"), submission("4", VARIED, author="c")], NOW)
+    erased = describe(f"{SPAM} ", [])
+    assert erased is not None
+    assert keys(database, 4) == [erased.key] * 4
+    erase(database, "a")
+    console.intake.take([submission("5", SPAM), submission("6", VARIED)], NOW)
+    first, _, third, *others = keys(database, 6)
+    assert (first, third == erased.key) == (None, False)
+    assert others == [third] * 3, "they are still together"
