@@ -140,7 +140,7 @@ class RunIdentity:
         changed = sorted(key for key in self.recipe if stored.recipe.get(key) != self.recipe[key])
         problems = [f"other settings of {', '.join(changed)}"] * bool(changed)
         if stored.data != self.data:
-            problems.append("other posts or labels (also: another --fold, or a table of another name)")
+            problems.append("other posts, labels or images (also: another --fold, or a table of another name)")
         if stored.processes != self.processes:
             problems.append(f"{stored.processes} processes (now {self.processes})")
         if problems:

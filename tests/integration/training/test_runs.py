@@ -167,7 +167,7 @@ def test_missing_pictures_stop_a_run(tmp_path: Path) -> None:
 def test_a_run_is_not_resumed_on_another_table(table: Path, tmp_path: Path) -> None:
     train(recipe_of(num_train_epochs=1), table, tmp_path / "run")
     other = write_tiny_table(tmp_path / "other", 80)
-    with pytest.raises(ConfigError, match="other posts or labels"):
+    with pytest.raises(ConfigError, match="other posts, labels or images"):
         train(recipe_of(num_train_epochs=1), other, tmp_path / "run", resume=True)
 
 

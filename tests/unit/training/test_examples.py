@@ -51,6 +51,14 @@ def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> No
     assert len({first, fingerprint("two", 0.5, "here"), fingerprint("one", 0.6, "here")}) == 3
 
 
+def test_a_fingerprint_follows_the_images_and_not_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    first = examples(("words", image(tmp_path / "a.png", b"one"))).fingerprint()
+    assert examples(("words", image(tmp_path / "copy" / "a.png", b"one"))).fingerprint() == first
+    assert examples(("words", image(tmp_path / "a.png", b"other"))).fingerprint() != first
+    assert examples(("words", tmp_path / "gone" / "a.png")).fingerprint() != first
+
+
 def test_memes_that_share_a_caption_alone_are_no_copies(tmp_path: Path) -> None:
     first, copy = image(tmp_path / "first.png", b"one"), image(tmp_path / "copy.png", b"one")
     other, gone = image(tmp_path / "other.png", b"two"), tmp_path / "gone.png"

@@ -34,7 +34,7 @@ def test_the_same_run_goes_on() -> None:
     ("other", "message"),
     [
         (replace(RUN, recipe=Recipe(lr_head=1.0).model_dump(mode="json")), "other settings of lr_head"),
-        (replace(RUN, data="others"), "other posts or labels"),
+        (replace(RUN, data="others"), "other posts, labels or images"),
         (replace(RUN, processes=2), r"2 processes \(now 1\)"),
     ],
 )
