@@ -27,6 +27,7 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import listing
 from crossguard.review.store.database import Database
 from crossguard.review.submissions import Submission
+from crossguard.wire import MISSING
 
 COMMENT_CHARACTERS: Final = 4000
 MANY: Final = 10_000
@@ -59,6 +60,14 @@ def read_clauses(path: Path | None, labels: Sequence[str]) -> tuple[Clause, ...]
     meanings = {label.name: f"{label.meaning}." for label in HATE}
     # A label may be called what no id in a file may, such as "hate speech"; the settings have checked it.
     return tuple(Clause.model_construct(id=name, title=name, text=meanings.get(name, "")) for name in labels)
+
+
+def _input(post: Submission) -> Post:
+    """Returns a post as the model takes it; one that lacks an image is not scored, as its decision would be another."""
+    lacking = next((image for image in post.images if image.startswith(MISSING)), None)
+    if lacking is not None:
+        return Post.failed(post.id, "image_not_found", lacking.removeprefix(MISSING))
+    return Post(post.id, post.text, next(iter(post.images), None), post.image_text, more_images=post.images[1:])
 
 
 def kind_of(record: Mapping[str, Any]) -> Kind:
@@ -117,11 +126,7 @@ class Console:
         bare = [post for post in posts if post.decision is None]
         if not bare or self.settings.model == "none":
             return list(posts)
-        inputs = [
-            Post(post.id, post.text, next(iter(post.images), None), post.image_text, more_images=post.images[1:])
-            for post in bare
-        ]
-        scored = ({"decision": outcome.to_dict()} for outcome in self.moderator.score(inputs))
+        scored = ({"decision": outcome.to_dict()} for outcome in self.moderator.score(map(_input, bare)))
         return [post.model_copy(update=next(scored)) if post.decision is None else post for post in posts]
 
     def bands_of(self, record: Mapping[str, Any]) -> Mapping[str, Bands]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from crossguard.checked_settings import UNKNOWN, StrictModel
 from crossguard.data.image_sources import is_data_url, is_url
@@ -74,6 +82,12 @@ class Submission(Sent):
         """Posts of nobody are not by one author; blanks around a key could not be typed where it is looked up."""
         return (author or "").strip() or None
 
+    @model_validator(mode="after")
+    def _one_person(self) -> Submission:
+        if self.report is not None and self.suggestion is not None:
+            raise ValueError("a post is sent with a report or with a suggestion: send it twice, once with each")
+        return self
+
     @field_validator("images")
     @classmethod
     def _no_paths(cls, images: tuple[str, ...]) -> tuple[str, ...]:
@@ -86,7 +100,8 @@ class Submission(Sent):
 class Report(Sent):
     """What a person reported."""
 
-    reporter: str = Field(min_length=1, max_length=256)
+    # As of an author: blanks around a key could not be typed where it is looked up.
+    reporter: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(min_length=1, max_length=256)
     reason: str = Field(default="", max_length=2000)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tests.support.decisions import failed
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
 
 from crossguard.errors import ConfigError
 from crossguard.labels import HATE
+from crossguard.records import Decision, Post, PostFailure
 from crossguard.review.console import Console, kind_of, read_clauses
 from crossguard.review.errors import FormError
 from crossguard.review.resolution import Answer
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store.database import Database
+from crossguard.review.submissions import Submission
 
 
 @pytest.fixture
@@ -95,6 +99,20 @@ def test_a_clock_that_is_set_back_does_not_stop_the_count(console: Console, monk
     console.intake.take([submission("1")], NOW)
     with console.database.read() as db:
         assert console.waiting(db, NOW) == {"main": (1, NOW)}
+
+
+def test_a_post_that_lacks_an_image_is_not_scored_and_says_which(console: Console) -> None:
+    scored: list[Post] = []
+
+    class Model:
+        def score(self, posts: Iterable[Post]) -> list[Decision]:
+            scored.extend(posts)
+            return [failed(post.id) for post in scored]
+
+    console.settings = console.settings.model_copy(update={"model": "compact"})
+    console._model = Model()  # type: ignore[assignment]
+    console.with_decisions([Submission(id="1", text="words", images=("missing:No such image: 'a.png'.",))])
+    assert [post.error for post in scored] == [PostFailure("image_not_found", "No such image: 'a.png'.")]
 
 
 def test_the_clauses_are_those_of_the_labels_that_are_asked_for(console: Console) -> None:

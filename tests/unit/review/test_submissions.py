@@ -17,7 +17,7 @@ from tests.support.review import decision
 
 from crossguard.errors import InputError
 from crossguard.moderator import Moderator
-from crossguard.review.submissions import FRAMES, Submission, as_jpeg, decision_of
+from crossguard.review.submissions import FRAMES, Report, Submission, as_jpeg, decision_of
 from crossguard.wire import MISSING
 
 LABEL: dict[str, Any] = decision("1")["labels"]["racist"]
@@ -34,6 +34,8 @@ LABEL: dict[str, Any] = decision("1")["labels"]["racist"]
         {"images": ["/etc/passwd"]},
         {"images": ["data:,", "picture.png"]},
         {"report": {"reporter": ""}},
+        {"report": {"reporter": "  "}},
+        {"report": {"reporter": "x"}, "suggestion": {"by": "x", "scores": {"TOXICITY": 0.5}}},
         {"suggestion": {"by": "x", "scores": {}}},
         {"suggestion": {"by": "x", "scores": {"TOXICITY": 1.5}}},
         {"expected": {"action": "block", "labels": {"racist": "maybe"}}},
@@ -52,6 +54,10 @@ def test_what_is_no_post_is_refused(wrong: dict[str, Any]) -> None:
 def test_an_empty_author_is_nobody() -> None:
     authors = [Submission(id="1", author=author).author for author in ("", "  ", "\0", " u/ann ", None)]
     assert authors == [None, None, None, "u/ann", None]
+
+
+def test_blanks_around_the_key_of_a_reporter_are_none_of_it() -> None:
+    assert Report(reporter=" u9 ").reporter == "u9"
 
 
 def test_a_decision_is_ours_or_refused_and_a_failed_one_is_none() -> None:

@@ -173,9 +173,10 @@ def _database(request: Request, error: Exception) -> Response:
     _LOG.warning("the database cannot be used, or refuses a change: %s", error)
     if isinstance(error, IntegrityError):
         return _message(request, "This has changed", "Somebody did the same in this moment. Look again.", 409)
-    text = (
-        "The database cannot be reached. Nothing that was recorded is lost; an answer that you just sent is kept in "
-        "your browser. Reload the page in a moment."
+    text = "The database cannot be reached. Nothing that was recorded is lost; " + (
+        "of this call nothing was. Send it again in a moment."
+        if request.url.path.startswith("/api/")
+        else "an answer that you just sent is kept in your browser. Reload the page in a moment."
     )
     response = _message(request, "The database is away", text, 503)
     response.headers["retry-after"] = "5"

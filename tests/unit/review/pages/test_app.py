@@ -100,6 +100,11 @@ def test_a_database_that_is_away_is_told(client: TestClient, console: Console, t
     answer = client.post("/me/switches", data={"csrf": token})
     assert answer.status_code == 503
     assert "The database is away" in answer.text
+    with console.database.write() as tx:
+        tx.exec_driver_sql("DROP TABLE keys")
+    called = client.post("/api/items", json={}, headers={"authorization": "Bearer k"})
+    assert (called.status_code, called.headers["retry-after"]) == (503, "5")
+    assert called.json()["error"]["message"].endswith("of this call nothing was. Send it again in a moment.")
 
 
 @ON_BOTH
