@@ -210,7 +210,7 @@ def _check_cost(image: Image.Image, header: Header | None, name: str, limits: Im
         raise ImageError(
             "image_needs_memory",
             f"An image may take {limits.max_decoded_bytes:,} bytes to decode; {name} would take "
-            f"{needed:,} ({size[0]} x {size[1]}, {image.format or 'array'}, {image.mode}).",
+            f"{int(needed):,} ({size[0]} x {size[1]}, {image.format or 'array'}, {image.mode}).",
         )
 
 

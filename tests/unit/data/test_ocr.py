@@ -54,7 +54,7 @@ def test_words_of_a_photo_that_is_scored_at_a_smaller_size_are_read(reader: Word
     exif[0x0112] = 3
     turned = io.BytesIO()
     photo.save(turned, "JPEG", exif=exif)
-    with pytest.raises(ImageError, match=r"would take 3\d\d MiB"):
+    with pytest.raises(ImageError, match=r"would take 390,168,576 \(8064 x 6048"):
         decode(turned.getvalue())
     assert reader.read(turned.getvalue()) == "GOOD MORNING"
     assert thumbnail(turned.getvalue()).startswith("data:image/jpeg;base64,")
