@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, cast
 
@@ -53,6 +54,70 @@ def spare_connections(most: int) -> int:
     return max(16, min(512, most // 2))
 
 
+class Places:
+    """Who is connected to a service, and who of them has one of its places.
+
+    A service that is full must not look through its connections for each request that it refuses: each kind is kept in
+    the order in which they would be closed.
+
+    Args:
+        most: Connections with a request stay below this number.
+        closed_for_others: Is told of each connection that is closed to make room.
+    """
+
+    def __init__(self, most: int, closed_for_others: Callable[[], None] = lambda: None) -> None:
+        self._most = most
+        self._most_of_all = most + spare_connections(most)
+        self._closed_for_others = closed_for_others
+        self._holders: set[GuardedProtocol] = set()
+        self._resting: OrderedDict[GuardedProtocol, None] = OrderedDict()  # those of the holders that wait for requests
+        # Without a place: of which no request has come yet, and whose request has none.
+        self._silent: OrderedDict[GuardedProtocol, None] = OrderedDict()
+        self._refused: OrderedDict[GuardedProtocol, None] = OrderedDict()
+
+    def enter(self, new: GuardedProtocol) -> None:
+        """Lets a connection in; where it is one too many of all, of those without a place the oldest is closed.
+
+        Those of which no request has come go before those that are being refused.
+        """
+        if len(self._holders) + len(self._silent) + len(self._refused) + 1 >= self._most_of_all:
+            self._close_first(self._silent or self._refused)
+        self._silent[new] = None
+
+    def take(self, asking: GuardedProtocol) -> bool:
+        """Returns whether a request has a place; for a first one, the connection that has rested longest is closed."""
+        if asking in self._holders:
+            self._resting.pop(asking, None)
+            return True
+        self._silent.pop(asking, None)
+        if len(self._holders) + 1 >= self._most and not self._close_first(self._resting):
+            self._refused[asking] = None
+            return False
+        self._refused.pop(asking, None)
+        self._holders.add(asking)
+        return True
+
+    def rest(self, answered: GuardedProtocol) -> None:
+        """Notes that no request of a connection waits for its answer any more."""
+        if answered in self._holders:
+            self._resting[answered] = None
+
+    def leave(self, gone: GuardedProtocol) -> None:
+        """Forgets a connection."""
+        self._holders.discard(gone)
+        for kind in (self._resting, self._silent, self._refused):
+            kind.pop(gone, None)
+
+    def _close_first(self, candidates: OrderedDict[GuardedProtocol, None]) -> bool:
+        if not candidates:
+            return False
+        first = next(iter(candidates))
+        self.leave(first)
+        first.transport.abort()
+        self._closed_for_others()
+        return True
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol with a deadline in every state.
 
@@ -64,13 +129,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     Attributes:
         settings: Those of the service.
-        most: Connections with a request stay below this number; None for no limit.
-        closed_for_others: Is told of each connection that is closed to make room.
+        places: Shared by its connections.
     """
 
     settings: ClassVar[ServeSettings]
-    most: ClassVar[int | None]
-    closed_for_others: ClassVar[Callable[[], None]]
+    places: ClassVar[Places]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,20 +144,18 @@ class GuardedProtocol(HttpToolsProtocol):
         self._overhead = 0
         self._received = b""
         self._stopping = False
-        self._resting_since = 0.0
-        self._has_place = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Gives the first request its time."""
-        self._bound_all()
+        self.places.enter(self)
         super().connection_made(GatheredTransport(transport, self.loop))  # type: ignore[arg-type]  # as uvicorn narrows it
         # The transport reports the moments between which bytes wait for the client.
         self.transport.set_write_buffer_limits(high=0)
-        self._resting_since = self.loop.time()
         self._read_within(self.settings.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the timers."""
+        """Gives its place back, and forgets the timers."""
+        self.places.leave(self)
         self._read_until = None
         self._cancel_reading_timer()
         self._stop_writing_timer()
@@ -140,8 +201,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("too long headers")
-        self._has_place = self._has_place or self._take_place()
-        if not self._has_place:
+        has_place = self.places.take(self)
+        if not has_place:
             self.scope[CROWDED] = True  # type: ignore[typeddict-unknown-key]  # of the application, not of ASGI
         super().on_headers_complete()
         self._receiving = Receiving.BODY
@@ -151,7 +212,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.pipeline) > MAX_PIPELINED:
             raise ValueError("too many pipelined requests")
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and (self._stopping or not self._has_place):
+        if cycle is not None and (self._stopping or not has_place):
             cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
@@ -177,7 +238,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Starts the time between two requests, or that of a body that nobody needs any more."""
         last = not self.pipeline
         super().on_response_complete()
-        self._resting_since = self.loop.time()
+        if self._rests:
+            self.places.rest(self)
         if self.transport.is_closing() or not last:
             return
         if self._receiving is Receiving.BODY:
@@ -245,38 +307,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(TOO_LARGE)
         self.transport.close()
 
-    def _take_place(self) -> bool:
-        """Returns whether a first request has a place; the connection that has rested longest is closed for it."""
-        if self.most is None or len(self.connections) < self.most:
-            return True
-        holders = [other for other in self._others() if other._has_place]  # noqa: SLF001 - of its own kind
-        if len(holders) + 1 < self.most:
-            return True
-        return self._close_longest([other for other in holders if other._rests])  # noqa: SLF001
-
-    def _bound_all(self) -> None:
-        """Closes a connection when a new one would be one too many of all: of those without a place the oldest.
-
-        Those of which no request has come go before those that are being refused.
-        """
-        if self.most is None or len(self.connections) + 1 < self.most + spare_connections(self.most):
-            return
-        without_place = [other for other in self._others() if not other._has_place]  # noqa: SLF001
-        self._close_longest([other for other in without_place if other._rests] or without_place)  # noqa: SLF001
-
-    def _others(self) -> list[GuardedProtocol]:
-        return [other for other in self.connections if isinstance(other, GuardedProtocol) and other is not self]
-
-    def _close_longest(self, candidates: Sequence[GuardedProtocol]) -> bool:
-        """Closes the one that has rested longest; returns whether there is one."""
-        longest = min(candidates, key=lambda other: other._resting_since, default=None)  # noqa: SLF001
-        if longest is None:
-            return False
-        self.connections.discard(longest)
-        longest.transport.abort()
-        type(self).closed_for_others()
-        return True
-
     def _read_within(self, seconds: float) -> None:
         """Sets the deadline. A request has four; the timer is only set anew where it would come too late for one."""
         self._read_until = self.loop.time() + seconds
@@ -304,12 +334,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._write_timer = None
 
 
-def guarded_protocol(
-    settings: ServeSettings, most: int | None = None, closed_for_others: Callable[[], None] = lambda: None
-) -> type[GuardedProtocol]:
-    """Returns the protocol of a service; uvicorn takes a class and makes its objects itself.
-
-    See `GuardedProtocol` for the arguments.
-    """
-    own = {"settings": settings, "most": most, "closed_for_others": staticmethod(closed_for_others)}
-    return type("ConfiguredProtocol", (GuardedProtocol,), own)
+def guarded_protocol(settings: ServeSettings, places: Places) -> type[GuardedProtocol]:
+    """Returns the protocol of a service; uvicorn takes a class and makes its objects itself."""
+    return type("ConfiguredProtocol", (GuardedProtocol,), {"settings": settings, "places": places})

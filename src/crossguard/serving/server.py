@@ -21,7 +21,7 @@ from crossguard.listening import ACCEPTED_AT_ONCE, BACKLOG, connections_within_f
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.interfaces.perspective.suggestions import check_file
-from crossguard.serving.protocol import GuardedProtocol, guarded_protocol
+from crossguard.serving.protocol import GuardedProtocol, Places, guarded_protocol
 from crossguard.serving.served import load_served
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
@@ -85,7 +85,7 @@ async def _run(service: Service, listener: socket.socket, early: Sequence[int]) 
     settings = service.settings
     config = uvicorn.Config(
         create_app(service),
-        http=guarded_protocol(settings, _most_connections(settings), service.telemetry.closed.inc),
+        http=guarded_protocol(settings, Places(_most_connections(settings), service.telemetry.closed.inc)),
         ws="none",
         lifespan="on",
         log_config=None,

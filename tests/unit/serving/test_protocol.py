@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from crossguard.serving.protocol import (
     MAX_HEADER_BYTES,
     MAX_PIPELINED,
     GuardedProtocol,
+    Places,
     Receiving,
     guarded_protocol,
     spare_connections,
@@ -63,20 +63,16 @@ class Transport(asyncio.Transport):
 class Connection:
     """A protocol over a transport; its application answers with what it was sent, once it may."""
 
-    def __init__(self, state: ServerState | None = None, most: int | None = None, **short: Any) -> None:
+    def __init__(self, places: Places | None = None, **short: Any) -> None:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.scopes: list[Scope] = []
-        self.closed_for_others: list[GuardedProtocol] = []
         config = uvicorn.Config(self._app, interface="asgi3", log_config=None)
         times = dict.fromkeys(TIMES, 3600.0) | short
-        kind = guarded_protocol(ServeSettings.model_construct(**times), most, self._closed)
-        self.protocol: GuardedProtocol = kind(config=config, server_state=state or ServerState(), app_state={})
+        kind = guarded_protocol(ServeSettings.model_construct(**times), places or Places(1024))
+        self.protocol: GuardedProtocol = kind(config=config, server_state=ServerState(), app_state={})
         self.transport = Transport()
         self.protocol.connection_made(self.transport)
-
-    def _closed(self) -> None:
-        self.closed_for_others.append(self.protocol)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scopes.append(scope)
@@ -238,31 +234,36 @@ async def test_who_closes_its_side_is_answered_if_all_of_its_request_came() -> N
 
 @in_loop
 async def test_room_for_a_request_is_made_by_who_rested_longest() -> None:
-    state, clock = ServerState(), itertools.count()
-    first, second, busy = (Connection(state=state, most=4) for _ in range(3))
-    for connection in (second, first):
-        connection.send(GET)
-        await connection.answers(1)
+    closed: list[None] = []
+    places = Places(4, lambda: closed.append(None))
+    busy, second, first = (Connection(places) for _ in range(3))
     busy.may_answer.clear()
     busy.send(GET)
-    for connection in (busy, first, second):
-        connection.protocol._resting_since = float(next(clock))
-    new = Connection(state=state, most=4)
+    for connection in (second, first, second):
+        connection.send(GET)
+        await connection.answers(1 + (b"HTTP/1.1 " in connection.transport.written))
+    new = Connection(places)
     assert not first.transport.is_closing(), "only a request needs room"
     new.send(GET)
     await new.answers(1)
     assert [one.transport.is_closing() for one in (first, second, busy, new)] == [True, False, False, False]
     assert CROWDED not in new.scopes[0]
-    assert new.closed_for_others == [new.protocol]
+    assert len(closed) == 1
+    busy.may_answer.set()
+    await busy.answers(1)
+    for oldest in (second, new):
+        Connection(places).send(GET)
+        assert oldest.transport.is_closing()
+    assert not busy.transport.is_closing(), "it waited for its answer until now"
 
 
 @in_loop
 async def test_a_request_without_room_is_marked_and_its_connection_ends() -> None:
-    state = ServerState()
-    busy = Connection(state=state, most=2)
+    places = Places(2)
+    busy = Connection(places)
     busy.may_answer.clear()
     busy.send(GET)
-    refused = Connection(state=state, most=2)
+    refused = Connection(places)
     refused.send(GET)
     assert b"connection: close" in (await refused.closed()).lower()
     assert refused.scopes[0][CROWDED] is True
@@ -271,10 +272,24 @@ async def test_a_request_without_room_is_marked_and_its_connection_ends() -> Non
 
 
 @in_loop
+@pytest.mark.parametrize("error", [None, ConnectionResetError()])
+async def test_who_hangs_up_gives_the_place_back(error: Exception | None) -> None:
+    places = Places(2)
+    gone, silent, new = (Connection(places) for _ in range(3))
+    gone.may_answer.clear()
+    gone.send(GET)
+    for one in (silent, gone):
+        one.protocol.connection_lost(error)
+    new.send(GET)
+    await new.answers(1)
+    assert CROWDED not in new.scopes[0]
+
+
+@in_loop
 async def test_a_request_on_its_way_arrives_though_others_come() -> None:
-    state = ServerState()
-    on_its_way = Connection(state=state, most=4)
-    others = [Connection(state=state, most=4) for _ in range(spare_connections(4))]
+    places = Places(4)
+    on_its_way = Connection(places)
+    others = [Connection(places) for _ in range(spare_connections(4))]
     on_its_way.send(GET)
     await on_its_way.answers(1)
     assert not any(other.transport.is_closing() for other in others)
@@ -282,11 +297,11 @@ async def test_a_request_on_its_way_arrives_though_others_come() -> None:
 
 @in_loop
 async def test_connections_without_a_request_are_bounded_and_keep_no_request_out() -> None:
-    state = ServerState()
-    asked = Connection(state=state, most=4)
+    places = Places(4)
+    asked = Connection(places)
     asked.send(GET)
     await asked.answers(1)
-    silent = [Connection(state=state, most=4) for _ in range(100)]
+    silent = [Connection(places) for _ in range(100)]
     kept = 4 + spare_connections(4) - 2  # one is the one that asked, and all stay below the sum
     assert [one.transport.is_closing() for one in silent] == [True] * (100 - kept) + [False] * kept
     assert not asked.transport.is_closing()
@@ -297,18 +312,18 @@ async def test_connections_without_a_request_are_bounded_and_keep_no_request_out
 
 @in_loop
 async def test_who_is_refused_goes_last_of_those_without_a_place() -> None:
-    state = ServerState()
-    busy = Connection(state=state, most=2)
+    places = Places(2)
+    busy = Connection(places)
     busy.may_answer.clear()
     busy.send(GET)
-    refused = [Connection(state=state, most=2) for _ in range(spare_connections(2) - 1)]
+    refused = [Connection(places) for _ in range(spare_connections(2) - 1)]
     for one in refused:
         one.may_answer.clear()
         one.send(GET)
-    silent, last = Connection(state=state, most=2), Connection(state=state, most=2)
+    silent, last = Connection(places), Connection(places)
     assert silent.transport.is_closing()
     last.send(GET)
-    Connection(state=state, most=2)
+    Connection(places)
     assert [one.transport.is_closing() for one in refused] == [True] + [False] * (len(refused) - 1)
     assert not busy.transport.is_closing()
     for one in (busy, last, *refused[1:]):
