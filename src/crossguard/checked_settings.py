@@ -34,8 +34,8 @@ UNKNOWN: Final = "extra_forbidden"
 """What pydantic calls the error of a key that a model does not have."""
 
 _SHOWN: Final = 200
-_DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 """Characters of a wrong value that an error repeats; it may be the text of a post."""
+_DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 _USUAL_PORTS: Final = {"https": ":443", "http": ":80"}
 _BOUNDS: Final = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 M = TypeVar("M", bound=StrictModel)
@@ -166,6 +166,8 @@ def _origin(value: str) -> str:
 WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
 BaseAddress: TypeAlias = Annotated[WebAddress, AfterValidator(lambda value: value.rstrip("/"))]
 PublicAddress: TypeAlias = Annotated[BaseAddress, AfterValidator(_origin)]
+# An address of IPv6 has brackets in URLs, and none where somebody listens.
+Host: TypeAlias = Annotated[str, AfterValidator(lambda value: value.strip("[]"))]
 # No shell expands a ~ in variables, in files of settings, or behind `--option=`.
 FilePath: TypeAlias = Annotated[Path, AfterValidator(at_home)]
 # A variable that is made of a file often has the end of its line.

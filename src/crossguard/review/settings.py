@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from crossguard import checked_settings
 from crossguard.checked_settings import (
     BaseAddress,
+    Host,
     PublicAddress,
     Secret,
     StrictModel,
@@ -61,7 +62,7 @@ Rules: TypeAlias = Annotated[
 class ReviewSettings(StrictModel):
     """How a console runs. The descriptions are its manual: `crossguard review --help` and the docs print them."""
 
-    host: str = setting("Address to listen on; 0.0.0.0 for every interface.", "127.0.0.1")
+    host: Host = setting("Address to listen on; 0.0.0.0 for every interface, :: also for those of IPv6.", "127.0.0.1")
     port: int = setting("Port to listen on; 0 takes a free one.", 8090, ge=0, le=65535)
     public_url: PublicAddress = setting(
         "Address that people type, such as https://review.example.com; https makes cookies secure.", ""

@@ -13,6 +13,7 @@ from crossguard import checked_settings
 from crossguard.checked_settings import (
     BaseAddress,
     FilePath,
+    Host,
     PublicAddress,
     StrictModel,
     Words,
@@ -32,7 +33,7 @@ SAGEMAKER_MODEL = Path("/opt/ml/model")
 class ServeSettings(StrictModel):
     """How a service runs. The descriptions are its manual: `crossguard serve --help` and the docs print them."""
 
-    host: str = setting("Address to listen on; 0.0.0.0 for every interface, :: also for those of IPv6.", "127.0.0.1")
+    host: Host = setting("Address to listen on; 0.0.0.0 for every interface, :: also for those of IPv6.", "127.0.0.1")
     port: int = setting("Port to listen on; 0 takes a free one.", 8080, ge=0, le=65535)
     public_url: PublicAddress = setting(
         "Address that clients call where a proxy is in front, such as https://crossguard.example.com; Google's client "
@@ -141,11 +142,6 @@ class ServeSettings(StrictModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting("Least serious event to log.", "info")
     log_format: Literal["auto", "json", "text"] = setting("auto: text on a terminal, else JSON lines.", "auto")
-
-    @field_validator("host")
-    @classmethod
-    def _without_brackets(cls, value: str) -> str:
-        return value.strip("[]")  # which addresses of IPv6 have in URLs
 
     @field_validator("cors_origins")
     @classmethod

@@ -39,6 +39,10 @@ def test_a_secret_that_does_not_fit_is_not_shown(given: dict[str, object]) -> No
     assert str(secret) not in str(failure.value)
 
 
+def test_an_address_to_listen_on_may_have_the_brackets_of_a_url() -> None:
+    assert gather({"host": "[::1]"}, {}, None).host == "::1"
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_secret_may_end_with_its_line(end: str) -> None:
     """As that of a file does; every signature would be wrong."""
