@@ -67,23 +67,37 @@ def engine_for(sample: Sample) -> Engine:
     tasks = sample.tasks()
     ranked = {task.name: Ranked(task) for task in (*tasks, sample.task(ANY))}
     pooled = Ranked(pool(tasks)) if tasks else None
-    complete, correct = sample.complete(), sample.correct()
-    copies = len(sample) / max(len(np.unique(sample.owners)), 1)  # those that a post has on average, itself included
+    complete, correct, owners = sample.complete(), sample.correct(), sample.owners
+    copies = {task.name: _of_each_kind(task.truth, owners[task.rows]) for task in (*tasks, sample.task(ANY))}
+    of_labels = np.mean([copies[task.name] for task in tasks], axis=0) if tasks else 1.0
 
     def compute(counts: Counts, random: np.random.Generator | None = None) -> Table:
-        def unseen() -> Rounds:
+        def unseen(times: Rounds | float) -> Rounds:
             shape = (4, len(counts))
-            return np.zeros(shape) if random is None else copies * random.gamma(JEFFREYS, size=shape)
+            return np.zeros(shape) if random is None else times * random.gamma(JEFFREYS, size=shape)
 
-        per_label = {name: one(counts, unseen()) for name, one in ranked.items()}
-        whole = _averages([per_label[task.name] for task in tasks], pooled(counts, unseen())) if pooled else {}
-        right, wrong, *_ = unseen()
+        per_label = {name: one(counts, unseen(copies[name])) for name, one in ranked.items()}
+        whole = _averages([per_label[task.name] for task in tasks], pooled(counts, unseen(of_labels))) if pooled else {}
+        right, wrong, *_ = unseen(_copies(owners[complete]))
         right, wrong = right * (not (complete & correct).any()), wrong * (not (complete & ~correct).any())
         hits, posts = (counts[:, rows].sum(axis=1) for rows in (complete & correct, complete))
         whole["subset_accuracy"] = ratio(hits + right, posts + right + wrong)
         return whole | {f"{name}/{key}": values for name, found in per_label.items() for key, values in found.items()}
 
     return compute
+
+
+def _copies(owners: NDArray[np.int64]) -> float:
+    """Returns how many copies a post has on average, itself included."""
+    return len(owners) / len(np.unique(owners)) if len(owners) else 1.0
+
+
+def _of_each_kind(truth: NDArray[np.bool_], owners: NDArray[np.int64]) -> Rounds:
+    """Returns the copies of a hateful post, twice, and of a harmless one, twice: (4, 1), as `Ranked` takes kinds.
+
+    A text of spam with a thousand copies says nothing of how many copies the hateful posts have.
+    """
+    return np.array([_copies(owners[truth]), _copies(owners[~truth])]).repeat(2)[:, None]
 
 
 def _averages(labels: Sequence[Table], pooled: Mapping[str, Rounds]) -> Table:

@@ -73,7 +73,7 @@ class Evaluation:
 def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     """Measures a sample, with intervals from so many bootstrap resamples of its posts; without any for 0 rounds.
 
-    Copies of a post are drawn together.
+    Copies of a post are drawn together. Where all are copies of one, which tells nothing of others, there are none.
     """
     tasks = (*sample.tasks(), sample.task(ANY))
     engine = engine_for(sample)
@@ -86,7 +86,7 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
         for task in tasks
     }
     overall = _averages(sample, per_label, found)
-    if rounds and len(sample):
+    if rounds and sample.owners.any():
         random = np.random.default_rng((seed, 1))  # other numbers than those that draw the posts
         drawn = resample(lambda counts: engine(counts, random), sample.owners, rounds, seed)
         overall = {key: _bounded(key, estimate, drawn[key]) for key, estimate in overall.items()}

@@ -111,6 +111,21 @@ def test_what_few_copied_texts_do_not_show_is_possible_for_as_few() -> None:
     assert recall.low == pytest.approx(0.62, abs=0.1), "five texts are found, 20 times each"
 
 
+def test_a_harmless_text_with_many_copies_makes_no_recall_uncertain() -> None:
+    truth = (np.arange(1025) < 5)[:, None].astype(np.float64)
+    sample = Sample.build(("x",), truth, 0.1 + 0.8 * truth, groups=np.arange(1025).clip(max=25))
+    found = evaluate(sample, 400)
+    assert found.per_label["x"]["recall"].low == pytest.approx(0.62, abs=0.1), "five single posts are found"
+    assert found.overall["recall_micro"].low == pytest.approx(0.62, abs=0.1)
+
+
+def test_copies_of_one_text_alone_have_no_interval() -> None:
+    truth = (np.arange(40) < 20)[:, None].astype(np.float64)
+    sample = Sample.build(("x",), truth, np.linspace(1, 0, 40)[:, None], groups=np.zeros(40, dtype=np.int64))
+    found = evaluate(sample, 50).per_label["x"]["roc_auc"]
+    assert (found.value, found.low, found.high) == (1, None, None)
+
+
 def test_averages_are_those_that_were_measured() -> None:
     whole = evaluate(Sample.build(LABELS, TRUTH, SCORES), rounds=0)
     assert whole.averages(["f1", "roc_auc"]) == ["macro", "micro", "weighted"]
