@@ -25,6 +25,8 @@ LEAST_DEFINED: Final = 0.99
 k of them are all missing from a round with the chance exp(-k). With fewer, equal models often seem to differ: rounds
 only repeat which of them either model got right.
 """
+LEAST_POSTS: Final = 5
+"""Different posts below which nothing is tested: copies of one text give the same difference in every round."""
 UNTESTED: Final = "too few posts to test"
 
 
@@ -135,8 +137,8 @@ def paired_differences(
     points = compute(np.ones((1, len(one)), dtype=np.int32))
     # Where one was measured without the words, the other knows which posts have the same.
     owners = one.owners if aligned.groups is None else aligned.owners
-    drawn = resample(compute, owners, rounds, seed)
-    return {key: _difference(float(points[key][0]), drawn[key]) for key in keys}
+    drawn = resample(compute, owners, rounds if len(np.unique(owners)) >= LEAST_POSTS else 0, seed)
+    return {key: _difference(float(points[key][0]), drawn.get(key, np.empty(0))) for key in keys}
 
 
 def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:

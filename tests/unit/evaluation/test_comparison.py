@@ -124,6 +124,14 @@ def test_copies_of_a_post_are_no_more_evidence_than_one() -> None:
     assert unknown.p < single.p
 
 
+@pytest.mark.parametrize(("texts", "tested"), [(1, False), (4, False), (5, True)])
+def test_few_different_posts_are_not_tested(texts: int, tested: bool) -> None:
+    one, other = (replace(samples(noise), groups=np.arange(len(samples(noise))) % texts) for noise in (0.3, 0.6))
+    found = paired_differences(one, other, ["f1_micro"], 100)["f1_micro"]
+    assert found.value.value is not None
+    assert (found.p is not None, found.value.low is not None) == (tested, tested)
+
+
 def test_other_posts_or_annotations_are_not_compared() -> None:
     one = samples(0.3)
     with pytest.raises(InputError, match="other posts"):
