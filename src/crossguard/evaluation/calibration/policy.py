@@ -91,7 +91,8 @@ def calibrate(
     fitted = fit(plan, labels, logits, truth, groups=groups, feed=outside)
     blank = np.full(len(truth), np.nan)
     limits = {label: rule.threshold for label, rule in fitted.rules.items()}
-    same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
+    scores, ids = fitted.scores(labels, logits), scored.sample.ids
+    same = Sample.build(labels, truth, scores, limits, ids=ids, hateful=blank, groups=groups)
     crossed = cross_fit(plan, same, logits, groups, feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
     model = {"model": _fitted_to(moderator, labels)}

@@ -90,6 +90,16 @@ def test_posts_that_are_only_said_to_be_hateful_fit_no_policy(tiny: Moderator, t
         calibrate(tiny, read_annotated(table, HATE.names), PLAN, name="mine", rounds=0)
 
 
+def test_copies_of_posts_make_no_interval_narrower(tiny: Moderator, annotated: Annotated) -> None:
+    widths = []
+    for posts in (annotated, annotated.take(np.tile(np.arange(len(annotated)), 9))):
+        auc = calibrate(tiny, posts, PLAN, name="mine", rounds=100).cross_validated.overall["roc_auc_macro"]
+        assert auc.low is not None
+        assert auc.high is not None
+        widths.append(auc.high - auc.low)
+    assert widths[1] > 0.7 * widths[0]
+
+
 def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated: Annotated) -> None:
     found = calibrate(tiny, annotated, PLAN, name="mine", rounds=0)
     assert "otherhate" not in found.file.labels
