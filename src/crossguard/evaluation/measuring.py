@@ -216,6 +216,6 @@ def _gaps(sample: Sample, given: GivenScores) -> list[str]:
     if copies > MANY_COPIES * len(sample):
         warnings.append(
             f"Of {number_of(len(sample), 'post')}, {copies:,} {'repeats' if copies == 1 else 'repeat'} the words of "
-            "another. All count in the metrics; intervals take those with the same words as one."
+            "another, or without words its image. All count in the metrics; intervals take them as one."
         )
     return [*warnings, *unscored(given.failed, "the metrics")]

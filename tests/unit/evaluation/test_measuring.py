@@ -62,7 +62,7 @@ def test_many_copies_are_told(tmp_path: Path) -> None:
     posts = read_annotated(table, ["racist"], words=False)
     given = GivenScores(np.full((60, 1), 0.4), np.zeros((60, 1), dtype=np.bool_), {}, "elsewhere")
     (told,) = measure_scores(given, posts, FEW).warnings
-    assert told.startswith("Of 60 posts, 45 repeat the words of another.")
+    assert told.startswith("Of 60 posts, 45 repeat the words of another, or without words its image.")
     few = posts.take(np.array([*range(16)]))
     given = replace(given, scores=given.scores[:16], flags=given.flags[:16])
     assert measure_scores(given, few, FEW).warnings == ()
