@@ -25,13 +25,13 @@ def templates(package: str) -> Environment:
     )
 
 
-def decision_html(id_: str, head: str, labels: Iterable[tuple[str, float, float, str]], said: str = "") -> str:
+def decision_html(id_: str, head: str, labels: Iterable[tuple[str, float, float, str, bool]], said: str = "") -> str:
     """Returns a heading with what else is to be said, such as an error, and a bar per label.
 
     Args:
         id_: Of the post.
         head: Its action, or that it failed.
-        labels: Of each label name, score and threshold, both in [0, 1], and action.
+        labels: Of each label name, score and threshold, both in [0, 1], action, and whether it is flagged.
         said: What else is to be said.
     """
     title = f'<b>{escape(id_)}</b> <b style="color:{COLOURS.get(head, "inherit")}">{escape(head)}</b>'
@@ -51,14 +51,14 @@ def results_html(summary: str, rows: Sequence[tuple[str, str, str, str]], left: 
     return f"<div><p>{escape(summary)}</p><table><tr>{head}</tr>{body}</table>{more}</div>"
 
 
-def _row(name: str, score: float, threshold: float, action: str) -> str:
+def _row(name: str, score: float, threshold: float, action: str, flagged: bool) -> str:
     bar = (
         f'<div style="position:relative;width:10em;height:.6em;background:#8884;color:{COLOURS[action]}">'
         f'<i style="position:absolute;inset:0 auto 0 0;width:{score:.0%};background:currentColor"></i>'
         f'<b style="position:absolute;top:-.15em;bottom:-.15em;left:{threshold:.0%};border-left:2px solid"></b>'
         "</div>"
     )
-    weight = "bold" if score >= threshold else "normal"
+    weight = "bold" if flagged else "normal"
     return (
         f'<tr style="font-weight:{weight}"><td>{escape(name)}</td><td>{bar}</td>'
         f"<td>{score:.2f}</td><td>from {threshold:.2f}</td><td>{escape(action)}</td></tr>"

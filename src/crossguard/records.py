@@ -348,7 +348,7 @@ class Decision:
         """The decision in a notebook: a bar per label. What the post says is not shown."""
         asking = ", ".join(f"{name} {score:.2f}" for name, score in self.asking_attributes.items())
         said = self.error.message if self.error is not None else asking
-        labels = ((name, label.score, label.threshold, label.action) for name, label in self.labels.items())
+        labels = ((name, one.score, one.threshold, one.action, one.flagged) for name, one in self.labels.items())
         return decision_html(self.id, str(self.action or self.status), labels, said)
 
 

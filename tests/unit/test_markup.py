@@ -6,7 +6,9 @@ from crossguard.markup import decision_html, results_html
 
 
 def test_a_bar_shows_score_and_threshold_and_a_flag_is_bold() -> None:
-    drawn = decision_html("<1>", "block", [("racist", 0.75, 0.5, "block"), ("sexist", 0.1, 0.4, "allow")])
+    # Scores that a file holds rounded may reach a threshold that they lie below.
+    labels = [("racist", 0.75, 0.5, "block", True), ("sexist", 0.4, 0.4, "allow", False)]
+    drawn = decision_html("<1>", "block", labels)
     assert "<1>" not in drawn
     assert "&lt;1&gt;" in drawn
     assert "width:75%" in drawn
