@@ -196,7 +196,7 @@ def _propose(
         current,
         proposed,
         (low, high),
-        (found_part(now, count), found_part(then, count)),
+        (found_part(now, int(before.sum())), found_part(then, int(held_out.sum()))),
         (flagged_part(now, count), flagged_part(then, count)),
         (int(newly.sum()), int(truth[newly].sum())),
         (int(gone.sum()), int(truth[gone].sum())),

@@ -63,6 +63,7 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     assert now.value is not None
     assert then.value is not None
     assert then.value > now.value
+    assert then.count < now.count < found.items  # those that are flagged
     assert any("sexist" in note for note in notes)
 
 
