@@ -28,7 +28,8 @@ def upgrade() -> None:
     op.execute(items.update().where(*named).values(version_of=id_))
     # Reports and golden items have the number of the item with which they were set apart.
     first = items.alias("first")
-    same = (first.c.source == items.c.source, first.c.external == items.c.external, first.c.version_of.is_not(None))
+    # All columns of the unique index, or SQLite reads all posts of the source for each of them.
+    same = (first.c.source == items.c.source, first.c.kind.in_(of_posts), first.c.external == items.c.external)
     known = sa.select(sa.func.max(first.c.version_of)).where(*same).scalar_subquery()
     others = (items.c.version_of.is_(None), items.c.kind != "appeal", items.c.external.like("%#%"))
     op.execute(items.update().where(*others).values(version_of=known))
