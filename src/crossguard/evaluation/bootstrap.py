@@ -78,7 +78,7 @@ def engine_for(sample: Sample) -> Engine:
 
         per_label = {name: one(counts, unseen(copies[name])) for name, one in ranked.items()}
         whole = _averages([per_label[task.name] for task in tasks], pooled(counts, unseen(of_labels))) if pooled else {}
-        right, wrong, *_ = unseen(_copies(owners[complete]))
+        right, wrong, *_ = unseen(copies_of(owners[complete]))
         right, wrong = right * (not (complete & correct).any()), wrong * (not (complete & ~correct).any())
         hits, posts = (counts[:, rows].sum(axis=1) for rows in (complete & correct, complete))
         whole["subset_accuracy"] = ratio(hits + right, posts + right + wrong)
@@ -87,7 +87,7 @@ def engine_for(sample: Sample) -> Engine:
     return compute
 
 
-def _copies(owners: NDArray[np.int64]) -> float:
+def copies_of(owners: NDArray[np.int64]) -> float:
     """Returns how many copies a post has on average, itself included."""
     return len(owners) / len(np.unique(owners)) if len(owners) else 1.0
 
@@ -97,7 +97,7 @@ def _of_each_kind(truth: NDArray[np.bool_], owners: NDArray[np.int64]) -> Rounds
 
     A text of spam with a thousand copies says nothing of how many copies the hateful posts have.
     """
-    return np.array([_copies(owners[truth]), _copies(owners[~truth])]).repeat(2)[:, None]
+    return np.array([copies_of(owners[truth]), copies_of(owners[~truth])]).repeat(2)[:, None]
 
 
 def _averages(labels: Sequence[Table], pooled: Mapping[str, Rounds]) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import Floats
-from crossguard.evaluation.bootstrap import Table
+from crossguard.evaluation.bootstrap import Table, copies_of
 from crossguard.evaluation.calibration.maps import Fit, estimate_prevalence
 from crossguard.evaluation.estimates import JEFFREYS, Estimate, number
 from crossguard.evaluation.metrics import Rounds, confusion, ratio
@@ -19,18 +19,28 @@ REFITS: Final = 100
 
 
 def at_prevalence(
-    task: LabelTask, target: float | None, rounds: int = 0, seed: int = 0, *, likely: Floats | None = None
+    task: LabelTask,
+    target: float | None,
+    rounds: int = 0,
+    seed: int = 0,
+    *,
+    likely: Floats | None = None,
+    owners: NDArray[np.int64] | None = None,
 ) -> dict[str, Estimate]:
     """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
 
     Recall and false-positive rate do not change with the prevalence (the task's own when None); precision and F1 follow
     from them. For intervals, `rounds` of each are drawn from what the posts leave possible (H. Jeffreys' prior): in no
     resample of the posts is a harmless one flagged if none of them is. `likely` are the prevalences that an estimated
-    `target` may as well be.
+    `target` may as well be. `owners` are the groups of all posts of the sample: copies of a post count as one for
+    intervals.
     """
     hits, yes, alarms, no = confusion(task, np.ones((1, len(task)), dtype=np.int32))
     share = ratio(yes, yes + no) if target is None else np.array([target])
     points = _metrics(share, ratio(hits, yes), ratio(alarms, no))
+    if owners is not None:
+        hateful, harmless = (copies_of(owners[task.rows[kind]]) for kind in (task.truth, ~task.truth))
+        hits, yes, alarms, no = hits / hateful, yes / hateful, alarms / harmless, no / harmless
     random = np.random.default_rng(seed)
     shares = share if likely is None else random.choice(likely, rounds)
     if target is None:

@@ -105,7 +105,9 @@ def calibrate(
         fitted,
         cross_validated,
         feed={
-            label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed, likely=likely.get(label))
+            label: at_prevalence(
+                crossed.task(label), at[label], rounds, plan.seed, likely=likely.get(label), owners=crossed.owners
+            )
             for label in labels
         },
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},

@@ -24,6 +24,19 @@ def test_at_its_own_prevalence_the_metrics_are_scikit_learns(task: LabelTask) ->
         assert found[key].value == pytest.approx(metric(task.truth, task.flags)), key
 
 
+def test_copies_of_posts_make_no_interval_narrower(task: LabelTask) -> None:
+    rows = np.tile(np.arange(len(task)), 9)
+    many = LabelTask("a", task.truth[rows], task.scores[rows], task.flags[rows], np.arange(len(rows)))
+    one, known, unknown = (
+        at_prevalence(task, None, 500),
+        at_prevalence(many, None, 500, owners=rows),
+        at_prevalence(many, None, 500),
+    )
+    for key, estimate in one.items():
+        assert (known[key].value, known[key].low) == pytest.approx((estimate.value, estimate.low)), key
+        assert unknown[key].low > known[key].low  # type: ignore[operator]
+
+
 def test_at_another_prevalence_they_are_those_of_weighted_posts(task: LabelTask) -> None:
     weights = np.where(task.truth, 0.01 / task.truth.mean(), 0.99 / (~task.truth).mean())
     found = at_prevalence(task, 0.01, rounds=200)
