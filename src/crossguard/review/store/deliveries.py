@@ -33,16 +33,17 @@ def put(
     now: float,
     data: dict[str, Any],
     *,
-    after: Sequence[int] | SelectBase = (),
+    after: SelectBase | None = None,
 ) -> None:
     """Adds a message to be sent; its id stays the same over all attempts.
 
     Older ones about the item that did not arrive are no longer sent, nor those about the items `after` which this one
-    has the last word: after it they would say what is over.
+    has the last word, itself among them: after it they would say what is over.
     """
     if not tx.get_execution_options().get(OUTBOX, True):
         return
-    about = (deliveries.c.item == item) | deliveries.c.item.in_(after)
+    # Never with "or": PostgreSQL would read all messages.
+    about = deliveries.c.item == item if after is None else deliveries.c.item.in_(after)
     older = about & deliveries.c.delivered_at.is_(None)
     tx.execute(update(deliveries).where(older).values(next_at=None, problem=_SUPERSEDED))
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
@@ -96,9 +97,9 @@ def send_last(tx: Connection, standing: Sequence[int], now: float, after: Select
 
 def rename(tx: Connection, version: Sequence[int], name: str) -> None:
     """Lets messages that did not arrive say that they are about an earlier version of a post, which has this name."""
-    appeals = select(items.c.id).where(items.c.appeal_of.in_(version))
-    about = deliveries.c.item.in_(version) | deliveries.c.item.in_(appeals)
-    waiting = select(deliveries.c.id, deliveries.c.body).where(about, deliveries.c.delivered_at.is_(None))
+    about = select(items.c.id).where(items.c.id.in_(version) | items.c.appeal_of.in_(version))
+    unsent = (deliveries.c.item.in_(about), deliveries.c.delivered_at.is_(None))
+    waiting = select(deliveries.c.id, deliveries.c.body).where(*unsent)
     for message in tx.execute(waiting.order_by(deliveries.c.id)).all():
         body = json.loads(message.body)
         data = body["data"]
