@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from crossguard.checked_settings import check_count, read_nth
+from crossguard.data.columns import Columns
 from crossguard.data.outputs import lock_file
 from crossguard.data.storage import Storage
 from crossguard.decision.policy import Policy
@@ -79,7 +80,8 @@ def score_files(
     """
     started = time.monotonic()
     check_count(workers, "workers", least=1)
-    settings |= {"unit_posts": unit_posts, "input_format": input_format}
+    in_python = not isinstance(settings.get("columns"), Columns)  # which the command line gives
+    settings |= {"unit_posts": unit_posts, "input_format": input_format, "in_python": in_python}
     job = ScoringJob.open(inputs, out, model=model, policy=policy, tenant=tenant, **settings)
     shard = Shard(*read_nth(shards, "--shards")) if shards else Shard()
     summary = JobSummary()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError
 
 from crossguard.checked_settings import refused
-from crossguard.data.columns import Columns
+from crossguard.data.columns import Columns, ColumnsInPython
 from crossguard.decision.policy import Policy
 from crossguard.errors import OutputError
 from crossguard.jobs.sources import UNIT_POSTS, InputFormat
@@ -45,6 +45,7 @@ class JobSpec:
     threads: int | None = None  # cores of one worker; those that it may use when None
     batch_size: Annotated[int, Field(ge=1)] | None = None  # posts per run of the model
     columns: Columns = field(default_factory=Columns)  # which column holds what
+    in_python: bool = False  # whether messages say how columns are named in Python, not on the command line
     image_root: str | None = None  # folder of relative image paths, here or in a storage; that of the file when None
     confine_images: bool = False  # whether images must lie in that folder; those in a storage always must
     # Where images are fetched from that posts name by their address in the web; nowhere when empty
@@ -58,6 +59,8 @@ class JobSpec:
     fingerprint: str = ""  # of the job's identity; empty before it is known
 
     def __post_init__(self) -> None:
+        if self.in_python:
+            object.__setattr__(self, "columns", ColumnsInPython(**asdict(self.columns)))
         if self.fetch_origins:
             object.__setattr__(self, "columns", replace(self.columns, addresses=True))
 

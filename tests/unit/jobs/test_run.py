@@ -17,6 +17,7 @@ from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl, write_
 
 import crossguard
 from crossguard.bundle import Bundle
+from crossguard.data.columns import Columns
 from crossguard.data.storage import Entry, Storage
 from crossguard.data.writing import read_decisions
 from crossguard.errors import BundleError, ConfigError, OutputError, TableError
@@ -407,8 +408,10 @@ def test_settings_are_checked(score: Score, tmp_path: Path) -> None:
 
 def test_wrong_columns_are_told_before_anything_is_scored(score: Score, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(TableError, match="none of the columns text"):
+    with pytest.raises(TableError, match=r"none of the columns text.* To read one: columns=\{\"text\": \"NAME\"\} or"):
         score(source=tmp_path / "in.csv")
+    with pytest.raises(TableError, match=r"none of the columns text.* To read one: --text-column NAME or"):
+        score(source=tmp_path / "in.csv", columns=Columns())  # as the command line does
 
 
 def test_a_listing_holds_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,9 @@ def spec(tiny_bundle: Bundle) -> JobSpec:
 
 def test_settings_come_back_from_json(spec: JobSpec) -> None:
     whole = replace(spec, columns=Columns(text="tweet"), fetch_origins=("https://media.example",), threads=2, keep=True)
-    assert JobSpec.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
+    for in_python in (False, True):
+        one = replace(whole, in_python=in_python)
+        assert JobSpec.from_dict(json.loads(json.dumps(one.to_dict()))) == one
 
 
 def test_addresses_are_columns_of_images_only_where_they_are_fetched(spec: JobSpec) -> None:
@@ -36,6 +38,7 @@ def test_addresses_are_columns_of_images_only_where_they_are_fetched(spec: JobSp
     ("change", "same"),
     [
         ({"threads": 7, "output": "/elsewhere", "inputs": ("/moved",)}, True),
+        ({"in_python": True}, True),
         ({"keep": True}, False),
         ({"pixels": "exact"}, False),
         ({"format": "csv"}, False),
