@@ -50,9 +50,10 @@ class Sender:
     async def _try(self, client: httpx2.AsyncClient, message: Any, clock: Callable[[], float]) -> bool:
         now = clock()  # for each, as those before it may have taken minutes
         with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
-            if not deliveries.reserve(tx, message.id, message.attempts, now + RESERVED_S):
-                return False
-        problem = await self._post(client, message.id, message.body, int(now))
+            body = deliveries.reserve(tx, message.id, message.attempts, now + RESERVED_S)
+        if body is None:
+            return False
+        problem = await self._post(client, message.id, body, int(now))
         with self._database.write(durable=False) as tx:
             if problem:
                 deliveries.failed(tx, message.id, message.attempts + 1, clock(), problem)
@@ -85,9 +86,10 @@ async def _finish(answer: httpx2.Response) -> None:
     """Reads a short body, so that the connection serves the next message; one without end would keep all of these."""
     if answer.is_stream_consumed:
         return
-    size, until = 0, time.monotonic() + LONGEST_BODY_S
-    with contextlib.suppress(httpx2.HTTPError):  # the status is there, and says all
-        async for part in answer.aiter_raw():
-            size += len(part)
-            if size > LONGEST_BODY or time.monotonic() > until:
-                return
+    size = 0
+    with contextlib.suppress(httpx2.HTTPError, TimeoutError):  # the status is there, and says all
+        async with asyncio.timeout(LONGEST_BODY_S):
+            async for part in answer.aiter_raw():
+                size += len(part)
+                if size > LONGEST_BODY:
+                    return

@@ -74,14 +74,14 @@ def test_a_message_is_signed_and_sent_once(database: Database) -> None:
     assert json.loads(request.content) == {"type": "item.decided", "timestamp": NOW, "data": {"id": "1"}}
 
 
-@pytest.mark.parametrize("part", [b"x" * (LONGEST_BODY + 1), b"x"])
+@pytest.mark.parametrize("part", [b"x" * (LONGEST_BODY + 1), b"x", b""], ids=["much", "slowly", "nothing"])
 def test_of_the_body_of_an_answer_little_is_waited_for(
     part: bytes, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crossguard.review.webhooks.LONGEST_BODY_S", 1.0 if len(part) > 1 else 0.01)
 
     async def never_ending() -> AsyncIterator[bytes]:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02 if part else 60)
         yield part
         raise AssertionError("it is read on")
 
@@ -168,3 +168,19 @@ def test_each_message_of_many_has_the_time_at_which_it_is_sent(database: Databas
     with database.read() as db:
         later = db.execute(select(outbox.c.next_at).order_by(outbox.c.next_at)).scalars().all()
     assert later == [NOW + 221, NOW + 421], "planned from when they failed"
+
+
+def test_a_message_whose_post_is_edited_while_others_are_sent_says_so(database: Database) -> None:
+    Console(ReviewSettings(model="none"), database).intake.take([submission("2")], NOW)
+    with database.write() as tx:
+        deliveries.put(tx, 2, "item.decided", NOW + 1, {"id": "2", "kind": "flag"})
+    sent = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content)["data"]["id"])
+        with database.write() as tx:
+            deliveries.rename(tx, [2], "2#2")
+        return httpx2.Response(200)
+
+    assert Sender(database, "https://hooks.example", SECRET, httpx2.MockTransport(answer)).deliver(at(NOW + 1)) == 2
+    assert sent == ["1", "2#2"]

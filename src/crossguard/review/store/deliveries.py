@@ -57,10 +57,14 @@ def due(db: Connection, now: float) -> Sequence[Any]:
     return db.execute(query).all()
 
 
-def reserve(tx: Connection, name: str, attempts: int, until: float) -> bool:
-    """Takes a message for one attempt, so that two processes do not send it at once; False when another did."""
+def reserve(tx: Connection, name: str, attempts: int, until: float) -> str | None:
+    """Takes a message for one attempt, so that two processes do not send it at once; None when another did.
+
+    Returns what it says by now: its post may have been edited since it was found to be due.
+    """
     mine = (deliveries.c.id == name) & (deliveries.c.attempts == attempts) & deliveries.c.next_at.is_not(None)
-    return tx.execute(update(deliveries).where(mine).values(attempts=attempts + 1, next_at=until)).rowcount > 0
+    taken = update(deliveries).where(mine).values(attempts=attempts + 1, next_at=until)
+    return tx.execute(taken.returning(deliveries.c.body)).scalar_one_or_none()
 
 
 def delivered(tx: Connection, name: str, now: float) -> None:
