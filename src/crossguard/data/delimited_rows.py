@@ -13,7 +13,7 @@ from crossguard.errors import TableError, number_of
 from crossguard.records import Post
 
 # How long a row of several lines may be, which is kept in memory and read again where its quote is never closed.
-MAX_ROW_BYTES: Final = MAX_LINE_BYTES
+MAX_ROW_BYTES: Final = 16 * 1024 * 1024  # in memory up to nine times as many, where each line has an emoji
 MAX_ROW_LINES: Final = 1_000_000
 # More lines than posts have; a longer row may be many, between a missing quote and the next one.
 _LONG_ROW: Final = 2000
