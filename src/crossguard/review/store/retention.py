@@ -13,7 +13,7 @@ from crossguard.review.store import likenesses
 from crossguard.review.store.claims import DECIDED, ERASED, NO_CLAIM, UNDECIDED
 from crossguard.review.store.counting import forget_words
 from crossguard.review.store.database import chunks
-from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock, own_id
 from crossguard.review.store.schema import DAY, images, items, reports, votes
 from crossguard.review.store.schema import likenesses as bands
 
@@ -119,7 +119,8 @@ def _forget_errors(tx: Connection, which: ColumnElement[bool]) -> None:
 
 
 def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None) -> int:
-    rows = tx.execute(select(items.c.id, items.c.source, items.c.external).where(which).limit(BATCH)).all()
+    columns = [items.c[name] for name in ("id", "source", "external", "version_of")]
+    rows = tx.execute(select(*columns).where(which).limit(BATCH)).all()
     found = [row.id for row in rows]
     if not found:
         return 0
@@ -137,5 +138,6 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))
     if comments:
         tx.execute(update(votes).where(votes.c.id == bindparam("vote")).values(comment=""), comments)
-    forget_words(tx, {(row.source, row.external) for row in rows})
+    # All of an author's posts are theirs, also where the newest version is not stored: it was allowed and not sampled.
+    forget_words(tx, {(row.source, own_id(row) if more else row.external) for row in rows})
     return len(found)

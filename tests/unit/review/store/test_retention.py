@@ -19,7 +19,7 @@ from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.store import claims, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
-from crossguard.review.store.schema import DAY, items, likenesses, reports
+from crossguard.review.store.schema import DAY, counted, items, likenesses, reports
 from crossguard.review.submissions import Submission
 
 
@@ -278,3 +278,15 @@ def test_a_comment_on_an_erased_post_is_not_left_on_those_decided_with_it(
         retention.erase_author(tx, "a", NOW)
         comments = [votes.standing(tx, item)[0].comment for item in (1, 3, 4, 5)]
     assert comments == ["", "", "another", "another"]
+
+
+def test_no_checksum_stays_of_the_newest_words_that_were_allowed_and_not_sampled(
+    console: Console, database: Database
+) -> None:
+    for text, score in (("a threat", 0.7), ("other words", 0.02)):
+        console.intake.take([submission("3", text, score=score, author="b")], NOW)
+    assert row(database, 3).external == "3#3"
+    erase(database, "b")
+    with database.read() as db:
+        sums = db.execute(select(counted.c.text_sum)).scalars().all()
+    assert sums.count(None) == 1
