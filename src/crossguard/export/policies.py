@@ -124,7 +124,7 @@ def _predictions(
     """Returns what a run predicted for the labels, what was right, and which texts it cut.
 
     Raises:
-        ConfigError: The run is not finished, or is one of others.
+        ConfigError: The run is not finished, or is one of others, or of another version.
     """
     try:
         own = Outputs.of_run(run)
@@ -132,6 +132,11 @@ def _predictions(
             stored = dict(file)
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise ConfigError(f"{run} is no finished run of `crossguard train`: {error}") from None
+    if "contents" not in stored:
+        raise ConfigError(
+            f"{run} is a run of another version of Crossguard, which does not say which posts have the same words. To "
+            "fit thresholds to it: crossguard calibrate DATA --model BUNDLE"
+        )
     if own.labels != tuple(labels):
         raise ConfigError(
             f"--policy {plan.name}: {run} predicts [{', '.join(own.labels)}], and the model [{', '.join(labels)}]. "

@@ -105,8 +105,15 @@ def read_saved(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
 
 def saved_precision(folder: Path) -> Precision:
-    """Returns in which numbers the run in a folder computes; raises as `read_saved`."""
-    precision: Precision = read_saved(folder / STATE, mapped=True)["precision"]
+    """Returns in which numbers the run in a folder computes.
+
+    Raises:
+        ConfigError: As `read_saved`, or another version saved the run.
+    """
+    saved = read_saved(folder / STATE, mapped=True)
+    if "precision" not in saved:
+        raise ConfigError(f"{folder} is a run of another version of Crossguard. Begin a new run in another folder.")
+    precision: Precision = saved["precision"]
     return precision
 
 

@@ -106,6 +106,10 @@ def test_posts_with_the_same_words_count_as_one_whatever_their_ids(
     assert "on 185 posts" in policy.description
     assert policy.labels["b"].threshold == 0.5
     assert "Label 'b': 5 posts carry it and 180 do not" in caplog.text
+    del predicted["contents"]
+    np.savez(run / "predictions.npz", **predicted)
+    with pytest.raises(ConfigError, match="is a run of another version of Crossguard, which does not say which posts"):
+        fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
 
 
 def test_texts_that_the_runs_cut_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -84,6 +84,12 @@ def test_a_state_remembers_what_its_run_started_from(tmp_path: Path) -> None:
     assert (again.untrained, again.trained_before) == (state.untrained, state.trained_before)
 
 
+def test_a_run_of_another_version_is_told_as_one(tmp_path: Path) -> None:
+    torch.save({"progress": {}}, tmp_path / STATE)
+    with pytest.raises(ConfigError, match="is a run of another version of Crossguard"):
+        saved_precision(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["bundle.json", "model.safetensors", "notes.txt"])
 def test_a_folder_with_something_else_in_it_is_not_written_over(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
