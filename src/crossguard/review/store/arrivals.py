@@ -83,8 +83,8 @@ def put(
     inclusion, which grows where that one has more of such posts taken, and its author where nobody named one; another
     report on a known post is added to it. A post that has another text or other images by now is an item again, and all
     that was there of its earlier version gets a number behind the id; so it does where nobody needs to see the new one,
-    or where that comes with a report. `authors`, by source and id, and what `came` of
-    the feed on a day (since 1970) may be those of further posts, which nobody needs to see now.
+    or where that comes with a report. `authors`, by source and id, and what `came` of the feed on a day (since 1970)
+    may be those of further posts, which nobody needs to see now.
     """
     _wait_for_others(tx, sent)
     named, moved = _named_by_now(tx, authors), _moved(tx, came, day)
