@@ -71,9 +71,8 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """Fits calibrations and thresholds.
 
     A label that cannot be fitted, such as one with fewer than ten posts of either kind, keeps the plain sigmoid and the
-    threshold one half; a warning and the description of the policy say so. Posts with the
-    same words count as one, and so does a post that several runs predicted, such as one fold trained with several
-    seeds.
+    threshold one half; a warning and the description of the policy say so. Posts with the same words count as one, and
+    so does a post that several runs predicted, such as one fold trained with several seeds.
 
     Raises:
         ConfigError: A run is not finished, or predicts other labels.

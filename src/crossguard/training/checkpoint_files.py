@@ -46,8 +46,7 @@ def write_checkpoint_files(
 
     `cut` says of which measured posts only the beginning was read, and `untrained` which of `text` and `image` was
     never trained on. `trained_before` are the fingerprints of what the runs were trained on that this one started from.
-    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits
-    better ones.
+    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones.
     """
     save_text(folder / TOKENIZER, tokenizer)
     save_text(folder / RECIPE, to_yaml(recipe))
