@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -313,10 +314,14 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
     assert running.count(VOTES) == 1
 
 
+def votes_get(status: int, body: str) -> Callable[[Page], object]:
+    """Returns what lets something between browser and console answer for it."""
+    return lambda page: page.route("**/vote*", lambda route: route.fulfill(status=status, body=body))
+
+
 def test_an_answer_waits_while_something_in_between_refuses_it(running: ConsoleThread, visit: Visit) -> None:
-    page = at_first_item(running, visit, 3)
+    page = at_first_item(running, visit, 3, votes_get(403, "<h1>Forbidden by the gateway</h1>"))
     first = item_of(page)
-    page.route("**/vote*", lambda route: route.fulfill(status=403, body="<h1>Forbidden by the gateway</h1>"))
     page.fill("#decide textarea", "as they said")
     page.click("button.action.block")
     page.wait_for_selector("#notice:has-text('answered 403 without a page of the console. Your answer is kept')")
@@ -329,8 +334,7 @@ def test_an_answer_waits_while_something_in_between_refuses_it(running: ConsoleT
 
 
 def test_an_answer_that_waited_stays_while_something_in_between_answers(running: ConsoleThread, visit: Visit) -> None:
-    page = at_first_item(running, visit, 1)
-    page.route("**/vote*", lambda route: route.fulfill(status=200, body="<h1>Checking your browser</h1>"))
+    page = at_first_item(running, visit, 1, votes_get(200, "<h1>Checking your browser</h1>"))
     page.keyboard.press("a")
     page.wait_for_selector("#notice:has-text('answered 200 without a page of the console')")
     page.goto(f"{running.url}/queues/main", wait_until="networkidle")
