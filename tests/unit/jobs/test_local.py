@@ -157,7 +157,8 @@ def test_no_posts_stay_on_this_machine_where_a_job_into_a_storage_ends(
             env={**os.environ, "TMPDIR": str(temporary)},
             process_group=0,
         )
-        _until(lambda: any(temporary.rglob("part.jsonl")) or driver.poll() is not None)
+        # Folders come and go meanwhile, at which `rglob` would raise.
+        _until(lambda: any("part.jsonl" in names for *_, names in os.walk(temporary)) or driver.poll() is not None)
         assert driver.poll() is None
         (os.killpg if whole_group else os.kill)(driver.pid, signal.Signals[ended])
         driver.wait()
