@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -19,6 +19,7 @@ from crossguard.errors import InputError
 
 if TYPE_CHECKING:
     from crossguard.checked_settings import StrictModel
+    from crossguard.data.columns import Columns
 
 F = TypeVar("F", bound=Callable[..., Any])
 LEFT_OUT: Final = "..."
@@ -141,6 +142,13 @@ def reading_options(posts: str, formats: Sequence[str], otherwise: str = "") -> 
             ),
         )
     )
+
+
+def columns_of(options: Mapping[str, Any]) -> Columns:
+    """Returns the columns that the options of `reading_options` name."""
+    from crossguard.data.columns import Columns
+
+    return Columns(**{name: options[f"{name}_column"] for name in POST_COLUMNS})
 
 
 def resampling_options(rounds: int, *, least: int = 0) -> Callable[[F], F]:

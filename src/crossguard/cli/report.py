@@ -10,7 +10,7 @@ import click
 
 from crossguard.cli.options import (
     PATH,
-    POST_COLUMNS,
+    columns_of,
     out_option,
     overwrite_option,
     reading_options,
@@ -61,7 +61,6 @@ def command(
     crossguard report decisions.jsonl
     crossguard report decisions.csv --posts posts.csv -o page.html
     """
-    from crossguard.data.columns import Columns
     from crossguard.data.page import write_page
     from crossguard.data.tables import PostReader
     from crossguard.data.writing import read_decisions
@@ -76,8 +75,7 @@ def command(
         raise TableError(f"'{results}' holds no results. Write some with: crossguard score POSTS -o RESULTS")
     decisions = chain([first], decisions)
     if posts is not None:
-        named = Columns(**{name: columns[f"{name}_column"] for name in POST_COLUMNS})
-        reader = PostReader(posts, format=input_format, columns=named, image_root=image_root)
+        reader = PostReader(posts, format=input_format, columns=columns_of(columns), image_root=image_root)
         decisions = with_posts(decisions, reader)
     write_page(decisions, target, title or results.name)
     tell(f"page: {target}")

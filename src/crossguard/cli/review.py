@@ -14,8 +14,8 @@ from crossguard.cli import end_when_terminated
 from crossguard.cli.options import (
     EXISTING,
     PATH,
-    POST_COLUMNS,
     ExistingPath,
+    columns_of,
     out_option,
     overwrite_option,
     policy_file,
@@ -137,15 +137,13 @@ def import_posts(
     if suggestions:
         refuse_idle(("results", "input_format", "image_root", *columns), "beside --suggestions")
     console = _console(settings, create=True)
-    from crossguard.data.columns import Columns
     from crossguard.review.files import take_file, take_suggestions
 
     notes: list[str] = []
     if suggestions:
         batches = take_suggestions(console, posts, source=source)
     else:
-        named = Columns(**{name: columns[f"{name}_column"] for name in POST_COLUMNS})
-        how = {"format": input_format, "columns": named, "image_root": image_root}
+        how = {"format": input_format, "columns": columns_of(columns), "image_root": image_root}
         batches = take_file(console, posts, source=source, results=results, note=notes.append, **how)
     taken = known = passed = refused = 0
     edited: list[str] = []

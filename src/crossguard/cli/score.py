@@ -157,12 +157,14 @@ def command(
     posts, as a table on a terminal and as JSON Lines in a pipe. Exit codes: 0 finished, 8 not one
     post could be scored, others an error that stderr names.
     """
+    from crossguard.data.formats import STDIN
+
     columns = {name: others.pop(f"{name}_column") for name in POST_COLUMNS}
     loaded, reading, jobs = ({name: others.pop(name) for name in names} for names in (_LOADED, _READING, _JOBS))
     batch_size = others.pop("batch_size")
     options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
-    if text == steps.STDIN:
+    if text == STDIN:
         raise click.UsageError(
             "--text takes the text itself, and - is none. To score stdin, a post per line: "
             "crossguard score - --input-format txt"

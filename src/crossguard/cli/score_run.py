@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r"(?!https?:)\w+://")
 _WEB: Final = re.compile(r"https?://\S*$")
-STDIN: Final = "-"
 # Not one of the posts could be scored: the run is over, and something about the whole input is wrong.
 NOTHING_SCORED = 8
 
@@ -163,6 +162,8 @@ def tell_of_a_file(text: str, options: Options) -> None:
 
 def names_files(source: str) -> bool:
     """Whether an INPUT is stdin, is there, matches something that is there, or is an address in a storage."""
+    from crossguard.data.formats import STDIN
+
     if source == STDIN or is_there(source) or _ADDRESS.match(source):
         return True
     # Only these signs are wildcards of a job; pathlib finds nothing from the root, and raises for unknown users.
@@ -172,7 +173,7 @@ def names_files(source: str) -> bool:
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     """Checks that the output is not the input."""
-    from crossguard.data.formats import stdin
+    from crossguard.data.formats import STDIN, stdin
     from crossguard.data.writing import refuse_same_file
 
     try:
