@@ -152,7 +152,8 @@ class ExcelPosts:
                 f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
             )
             told = f"{where} ({unread})" if others else where
-            builder.open([name for name in self._header if name], told, "sheet")
+            found = builder.open([name for name in self._header if name], told, "sheet")
+            self._id = self._header.index(found["id"]) if "id" in found else None
             builder.tell([unread] if others else [])
             self._open = opened.pop_all()
         self._path = path
@@ -206,11 +207,10 @@ class ExcelPosts:
 
     def _values(self, cells: tuple[Any, ...]) -> list[Any]:
         """Returns the values of a row, its id with the zeros that are shown before it: others write them, too."""
-        ids = self._builder.found.get("id")
-        return [
-            _as_shown(cell) if name is not None and name == ids else cell.value
-            for name, cell in zip_longest(self._header[: len(cells)], cells)
-        ]
+        values = [cell.value for cell in cells]
+        if self._id is not None and self._id < len(cells):
+            values[self._id] = _as_shown(cells[self._id])
+        return values
 
     def _uncalculated(self, number: int, cells: tuple[Any, ...]) -> list[str]:
         """Returns the columns of formulas that no program has calculated, as libraries that write workbooks leave them.
