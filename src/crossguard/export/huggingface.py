@@ -124,7 +124,7 @@ def _card(source: ExportSource, out: Path, template: Any) -> str:
 
     A mean of several runs is none of them, and begins with a card of its own.
     """
-    for place in (out, source.folder)[: 1 if source.averaged else 2]:
+    for place in (out,) if source.averaged else (out, source.folder):
         if (place / CARD).is_file():
             return (place / CARD).read_text(encoding="utf-8")
     rows = zip(source.labels, source.inference["thresholds"], strict=True)

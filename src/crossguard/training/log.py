@@ -66,9 +66,9 @@ class RunLog:
 
         These lean upwards where they are the best of several measured epochs, `best_of`.
         """
-        kind, title = ("final", f"final weights (epoch {epoch + 1})") if final else ("eval", f"epoch {epoch + 1}")
-        if best_of > 1:
-            title = f"{title[:-1]}, the best of {best_of} on these posts, so rather too high)"
+        leaning = f", the best of {best_of} on these posts, so rather too high" if best_of > 1 else ""
+        told = f"epoch {epoch + 1}{leaning}"
+        kind, title = ("final", f"final weights ({told})") if final else ("eval", told)
         if self._active:
             self._write(kind, step, epoch, values)
             shown = {name: value for name, value in values.items() if "/" not in name}

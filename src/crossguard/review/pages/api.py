@@ -145,7 +145,6 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
         if row.erased_at is not None:
             raise NotFoundError(f"The content of the post '{appeal.post}' is deleted, so nobody can look at it again.")
         place = {"kind": "appeal", "queue": APPEALS, "state": "open", "received_at": now, "urgency": -now / HOUR}
-        own = {"external": appeal.id, "version_of": None, "appeal_of": row.id, "appeal_reason": appeal.reason}
-        own["reports"] = 0
-        made = items.copy(tx, row, **place, **own)
+        own = {"external": appeal.id, "version_of": None, "appeal_of": row.id, "reports": 0}
+        made = items.copy(tx, row, **place, **own, appeal_reason=appeal.reason)
     return {"item": made, "known_already": False}
