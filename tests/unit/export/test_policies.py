@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +40,15 @@ def write_run(folder: Path, seed: int, n: int = 200) -> Path:
     return folder
 
 
+def predictions_of(run: Path) -> dict[str, Any]:
+    with np.load(run / "predictions.npz") as stored:
+        return dict(stored)
+
+
+def replace_predictions(run: Path, predicted: Mapping[str, Any]) -> None:
+    np.savez(run / "predictions.npz", **predicted)
+
+
 def test_thresholds_are_fitted_on_all_runs_and_columns_of_the_label_scheme(tmp_path: Path) -> None:
     runs = tuple(write_run(tmp_path / str(seed), seed) for seed in (1, 2))
     policy = fit_policy(PolicyPlan("mine", "second", runs), ("a", "b"), (2, 3), "1")
@@ -52,17 +63,16 @@ def test_a_label_with_too_few_posts_keeps_its_threshold_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = write_run(tmp_path / "run", 1)
-    with np.load(run / "predictions.npz") as stored:
-        predicted = dict(stored)
+    predicted = predictions_of(run)
     predicted["targets"][:, 1] = 0
     predicted["targets"][:9, 1] = 1
-    np.savez(run / "predictions.npz", **predicted)
+    replace_predictions(run, predicted)
     policy = fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
     assert policy.labels["b"].threshold == 0.5
     assert policy.description.endswith("Not fitted, with the threshold 0.5: b.")
     assert "Label 'b': 9 posts carry it and 191 do not, and a fit needs 10 of each." in caplog.text
     predicted["targets"][9, 1] = 1
-    np.savez(run / "predictions.npz", **predicted)
+    replace_predictions(run, predicted)
     caplog.clear()
     assert "Not fitted" not in fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1").description
     assert not caplog.text
@@ -72,20 +82,18 @@ def test_half_of_the_votes_are_a_yes_as_in_an_evaluation(tmp_path: Path) -> None
     run = write_run(tmp_path / "run", 1)
     plan = PolicyPlan("mine", "first", (run,))
     whole = fit_policy(plan, ("a", "b"), (0, 1), "1").labels
-    with np.load(run / "predictions.npz") as stored:
-        halved = {**stored, "targets": stored["targets"] / 2}
-    np.savez(run / "predictions.npz", **halved)
+    stored = predictions_of(run)
+    replace_predictions(run, {**stored, "targets": stored["targets"] / 2})
     assert fit_policy(plan, ("a", "b"), (0, 1), "1").labels == whole
 
 
 def test_a_post_that_several_runs_predicted_counts_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = tuple(write_run(tmp_path / str(place), 1) for place in range(3))
     for run in runs:
-        with np.load(run / "predictions.npz") as stored:
-            predicted = dict(stored)
+        predicted = predictions_of(run)
         predicted["targets"][:, 1] = np.arange(200) < 4
         predicted["cut"] = np.arange(200) < 7
-        np.savez(run / "predictions.npz", **predicted)
+        replace_predictions(run, predicted)
     policy = fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
     assert "on 200 posts" in policy.description
     assert "Only the beginning of 7 long texts was read." in policy.description
@@ -97,25 +105,23 @@ def test_posts_with_the_same_words_count_as_one_whatever_their_ids(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = write_run(tmp_path / "run", 1)
-    with np.load(run / "predictions.npz") as stored:
-        predicted = dict(stored)
+    predicted = predictions_of(run)
     predicted["targets"][:, 1] = np.arange(200) < 20
     predicted["contents"] = pack_texts([str(row % 5 if row < 20 else row) for row in range(199)] + [""])
-    np.savez(run / "predictions.npz", **predicted)
+    replace_predictions(run, predicted)
     policy = fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
     assert "on 185 posts" in policy.description
     assert policy.labels["b"].threshold == 0.5
     assert "Label 'b': 5 posts carry it and 180 do not" in caplog.text
     del predicted["contents"]
-    np.savez(run / "predictions.npz", **predicted)
+    replace_predictions(run, predicted)
     with pytest.raises(ConfigError, match="is a run of another version of Crossguard, which does not say which posts"):
         fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
 
 
 def test_texts_that_the_runs_cut_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = tuple(write_run(tmp_path / str(seed), seed) for seed in (1, 2))
-    with np.load(runs[0] / "predictions.npz") as stored:
-        np.savez(runs[0] / "predictions.npz", **{**stored, "cut": np.arange(200) < 3})
+    replace_predictions(runs[0], {**predictions_of(runs[0]), "cut": np.arange(200) < 3})
     policy = fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
     assert "Only the beginning of 3 long texts was read." in policy.description
     assert "--policy mine: the run read only the beginning of 3 of these posts" in caplog.text
@@ -186,8 +192,8 @@ def test_a_run_of_other_labels_fits_no_policy(labels: tuple[str, ...], tmp_path:
 
 def test_of_runs_with_different_outputs_the_one_that_does_not_fit_is_told(tmp_path: Path) -> None:
     runs = write_run(tmp_path / "mine", 1), write_run(tmp_path / "other", 2)
-    with np.load(runs[1] / "predictions.npz") as stored:
-        np.savez(runs[1] / "predictions.npz", **{**stored, "logits": stored["logits"][:, :3]})
+    stored = predictions_of(runs[1])
+    replace_predictions(runs[1], {**stored, "logits": stored["logits"][:, :3]})
     (runs[1] / "inference_config.json").write_text(json.dumps({"class_names": ["x", "y", "z"]}))
     with pytest.raises(ConfigError, match=r"other predicts \[x, y, z\], and the model \[a, b\]"):
         fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")

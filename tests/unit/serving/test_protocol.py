@@ -89,6 +89,11 @@ class Connection:
         for part in data:
             self.protocol.data_received(part)
 
+    def send_unanswered(self, *data: bytes) -> None:
+        """Sends what is not answered before `may_answer` is set."""
+        self.may_answer.clear()
+        self.send(*data)
+
     async def answers(self, count: int) -> None:
         """Waits for that many answers."""
         async with asyncio.timeout(20):
@@ -187,14 +192,12 @@ async def test_a_body_is_no_header_and_a_trailer_is_dropped() -> None:
 @in_loop
 async def test_requests_of_one_connection_wait_for_each_other_and_are_few() -> None:
     connection = Connection()
-    connection.may_answer.clear()
-    connection.send(GET * (MAX_PIPELINED + 1))
+    connection.send_unanswered(GET * (MAX_PIPELINED + 1))
     assert not connection.transport.is_closing()
     connection.may_answer.set()
     await connection.answers(MAX_PIPELINED + 1)
     many = Connection()
-    many.may_answer.clear()
-    many.send(GET * (MAX_PIPELINED + 2))
+    many.send_unanswered(GET * (MAX_PIPELINED + 2))
     assert b"HTTP/1.1 400 " in await many.closed()
 
 
@@ -220,8 +223,7 @@ async def test_a_tunnel_is_refused() -> None:
 @in_loop
 async def test_who_closes_its_side_is_answered_if_all_of_its_request_came() -> None:
     connection = Connection()
-    connection.may_answer.clear()
-    connection.send(POST + b"content-length: 3\r\n\r\nabc")
+    connection.send_unanswered(POST + b"content-length: 3\r\n\r\nabc")
     await asyncio.sleep(0)
     assert connection.protocol.eof_received() is True
     connection.may_answer.set()
@@ -237,8 +239,7 @@ async def test_room_for_a_request_is_made_by_who_rested_longest() -> None:
     closed: list[None] = []
     places = Places(4, lambda: closed.append(None))
     busy, second, first = (Connection(places) for _ in range(3))
-    busy.may_answer.clear()
-    busy.send(GET)
+    busy.send_unanswered(GET)
     for connection in (second, first, second):
         connection.send(GET)
         await connection.answers(1 + (b"HTTP/1.1 " in connection.transport.written))
@@ -261,8 +262,7 @@ async def test_room_for_a_request_is_made_by_who_rested_longest() -> None:
 async def test_a_request_without_room_is_marked_and_its_connection_ends() -> None:
     places = Places(2)
     busy = Connection(places)
-    busy.may_answer.clear()
-    busy.send(GET)
+    busy.send_unanswered(GET)
     refused = Connection(places)
     refused.send(GET)
     assert b"connection: close" in (await refused.closed()).lower()
@@ -276,8 +276,7 @@ async def test_a_request_without_room_is_marked_and_its_connection_ends() -> Non
 async def test_who_hangs_up_gives_the_place_back(error: Exception | None) -> None:
     places = Places(2)
     gone, silent, new = (Connection(places) for _ in range(3))
-    gone.may_answer.clear()
-    gone.send(GET)
+    gone.send_unanswered(GET)
     for one in (silent, gone):
         one.protocol.connection_lost(error)
     new.send(GET)
@@ -314,12 +313,10 @@ async def test_connections_without_a_request_are_bounded_and_keep_no_request_out
 async def test_who_is_refused_goes_last_of_those_without_a_place() -> None:
     places = Places(2)
     busy = Connection(places)
-    busy.may_answer.clear()
-    busy.send(GET)
+    busy.send_unanswered(GET)
     refused = [Connection(places) for _ in range(spare_connections(2) - 1)]
     for one in refused:
-        one.may_answer.clear()
-        one.send(GET)
+        one.send_unanswered(GET)
     silent, last = Connection(places), Connection(places)
     assert silent.transport.is_closing()
     last.send(GET)
