@@ -50,7 +50,7 @@ class DatasetReport:
     blank: dict[str, int]  # posts per split with neither text nor image, which training leaves out
     image_text: dict[str, float]
     duplicate_ids: list[str]
-    # Texts that occur in two splits, up to case, punctuation, links and mentions; pairs of splits to counts
+    # Texts that occur in two splits, as `letters` compares them; pairs of splits to counts
     duplicate_texts: dict[str, int]
     alike_images: dict[str, int]  # images that look alike in two splits; pairs of splits to counts
     caution: str  # what is known to be wrong with the dataset's labels, or of its posts is not read

@@ -87,6 +87,10 @@ def test_a_table_that_cannot_be_written_is_told_and_leaves_the_old_one(
         (("h\u0336e\u0336y", ""), ("hey", ""), True),
         (("hello you https://t.co/x1 @them", ""), ("RT @me: Hello you! HTTPS://t.co/x2", ""), True),
         (("hello t.co/x1", ""), ("hello", ""), True),
+        (("hello WWW.one.com/x1", ""), ("hello www.two.org", ""), True),
+        (("awww.so cute", ""), ("a", ""), False),
+        (("hello, to first.last+x@one-mail.co.uk.", ""), ("Hello to Other@two.com", ""), True),
+        (("hello you.@them ok", ""), ("hello @them ok", ""), False),
         (("art", ""), ("a", ""), False),
     ],
 )
