@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.data.cells import names_in
 from crossguard.data.tables import read_whole
 from crossguard.errors import InputError, TableError, suggest
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.identities import mentions
 from crossguard.evaluation.estimates import plain
+from crossguard.evaluation.leakage import group_number
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import ANY, Sample
 from crossguard.evaluation.scoring import Scored, score
@@ -25,6 +27,7 @@ from crossguard.records import Post
 # Röttger et al. 2021; CC-BY-4.0.
 HATECHECK = ("Paul/hatecheck", "test.csv")
 TEXT, GOLD, FUNCTION, TARGET = "test_case", "label_gold", "functionality", "target_ident"
+TEMPLATE = "templ_id"
 _ANSWERS = {
     **dict.fromkeys(("hateful", "toxic", "1", "1.0", "true"), 1.0),
     **dict.fromkeys(("non-hateful", "nontoxic", "0", "0.0", "false"), 0.0),
@@ -74,7 +77,11 @@ class SuiteResult:
 
 
 def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
-    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality`, `target_ident`; keeps the last two."""
+    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality`, `target_ident`; keeps the last two.
+
+    Cases that share a template by its `templ_id`, where there is that column, are of one group: they differ in little
+    else than whom they are about, and a model mostly decides them alike.
+    """
     suite, rows = _read(path, labels, TEXT, GOLD, (FUNCTION, TARGET))
     answers = [
         (row[FUNCTION] or "", "hateful" if share > 0 else "harmless")
@@ -84,7 +91,16 @@ def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
     # Where cases of both kinds have one name, each kind is a functionality of its own.
     functions = tuple(f"{name} ({kind})".strip() if kinds[name] > 1 else name for name, kind in answers)
     columns = {FUNCTION: functions, TARGET: tuple(row[TARGET] or NO_TARGET for row in rows)}
-    return replace(suite, source=path.name, columns=columns)
+    groups = _by_template(np.array([group_number(post, post.id) for post in suite.posts]), rows)
+    return replace(suite, source=path.name, columns=columns, groups=groups)
+
+
+def _by_template(groups: NDArray[np.int64], rows: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
+    """Returns the groups of cases, (n,), by their templates; a case without a template stays with its copies."""
+    templates = [", ".join(names_in(row.get(TEMPLATE))) for row in rows]
+    known: dict[str | int, int] = {}
+    keys = (template or int(group) for template, group in zip(templates, groups, strict=True))
+    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
 
 
 def fetch_hatecheck() -> Path:

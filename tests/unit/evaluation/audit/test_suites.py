@@ -51,6 +51,38 @@ def test_cases_of_both_kinds_are_two_functionalities(tmp_path: Path) -> None:
     assert read.columns["functionality"] == ("slur (hateful)", "slur (harmless)", "(hateful)", "(harmless)", "threat")
 
 
+def test_cases_of_one_template_count_as_one_for_intervals(tmp_path: Path) -> None:
+    lines = [
+        f"{kind},{kind} {word} about {name},{gold},{name},{kind}-{word}"
+        for kind, gold in (("insult", "hateful"), ("greeting", "non-hateful"))
+        for word in range(30)
+        for name in ("women", "Muslims", "refugees")
+    ]
+    header, path = "functionality,test_case,label_gold,target_ident", tmp_path / "suite.csv"
+    path.write_text("\n".join([f"{header},templ_id", *lines]))
+    suite = read_suite(path, HATE.names)
+    assert suite.groups is not None
+    assert suite.groups.tolist() == np.repeat(np.arange(60), 3).tolist()
+    scores = np.random.default_rng(0).random(60).repeat(3)[:, None]
+    by_template, alone = (
+        summarise(suite, Sample.build("a", np.full((180, 1), np.nan), scores, hateful=suite.hateful, groups=groups))
+        for groups in (suite.groups, None)
+    )
+    for key in ("recall", "roc_auc", "balanced_accuracy"):
+        wide, narrow = (result.evaluation.per_label["any"][key] for result in (by_template, alone))
+        widths = [found.high - found.low for found in (wide, narrow)]  # type: ignore[operator]
+        assert widths[0] == pytest.approx(3**0.5 * widths[1], rel=0.2), key
+
+
+def test_cases_without_a_template_are_grouped_by_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "suite.csv"
+    lines = ["a,one,hateful,,1", "a,two,hateful,,1", "a,Two!,hateful,,", "a,two,hateful,,", "a,1,hateful,,"]
+    path.write_text("\n".join(["functionality,test_case,label_gold,target_ident,templ_id", *lines]))
+    groups = read_suite(path, HATE.names).groups
+    assert groups is not None
+    assert groups.tolist() == [0, 0, 1, 1, 2]
+
+
 def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file: Path) -> None:
     suite = read_suite(suite_file, HATE.names)
     result = run_suite(tiny, suite, rounds=0)
@@ -105,6 +137,7 @@ def test_template_phrases_are_grouped_by_term(tiny: Moderator, tmp_path: Path) -
 def test_the_real_suites_are_read_whole(shared_data: Path) -> None:
     suite = read_suite(shared_data / "hatecheck" / "test_suite_cases.csv", HATE.names)
     assert len(suite) == 3728
+    assert len(np.unique(suite.groups)) == 845  # type: ignore[arg-type]
     assert len(set(suite.columns["functionality"])) == 29
     assert len(set(suite.columns["target_ident"]) - {NO_TARGET}) == 7
     assert len(read_phrases(shared_data / "madlibs" / "en_sentence_templates.csv", HATE.names)) == 76564
