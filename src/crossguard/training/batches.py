@@ -60,6 +60,7 @@ class Batcher:
         self.texts = Texts(recipe, examples, encoder)
         self._recipe = recipe
         self._images = cache.images
+        self._contents = cache.contents
         self._features: dict[Path, NDArray[np.float32]] = {}
         self._distractors = [path for path in _harmless_images(examples) if path in cache.images]
 
@@ -67,6 +68,10 @@ class Batcher:
     def images(self) -> list[Path]:
         """Every image that can be read, once."""
         return list(self._images)
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the posts, their images and their targets."""
+        return self.examples.fingerprint(self._contents)
 
     def pixels(self, paths: list[Path]) -> NDArray[np.uint8]:
         """Returns (n, size, size, 3)."""

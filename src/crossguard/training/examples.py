@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -86,14 +86,15 @@ class Examples:
         name = self.posts["image"][row].as_py()
         return Path(name) if name else None
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, contents: Mapping[Path, str]) -> str:
         """Returns a hash of the posts, their order and their targets.
 
-        Images count by the names and the sizes of their files, in whatever folder: to read them all would take minutes.
+        Images count by the names of their files, in whatever folder or storage, and by `contents`: hashes of the files
+        of those that can be read.
         """
         digest = hashlib.sha256()
         for chunk in self.chunks():
-            names = (f"{image.name}\x1f{_size(image)}" if image else "" for image in chunk.images)
+            names = (f"{image.name}\x1f{contents.get(image, '')}" if image else "" for image in chunk.images)
             for id_, words, name, source in zip(chunk.ids, chunk.words, names, chunk.sources, strict=True):
                 digest.update("\x1f".join((id_, *words, name, source)).encode() + b"\x1e")
         for values in self.arrays:
@@ -171,14 +172,6 @@ class HeldOut:
         if key not in self._hashes:
             self._hashes[key] = {image_hash(other) for other in images if other is not None}
         return image_hash(image) in self._hashes[key]
-
-
-def _size(image: Path) -> int:
-    """Returns the bytes of an image's file; -1 where none is on this machine."""
-    try:
-        return image.stat().st_size
-    except OSError:
-        return -1
 
 
 def _words_key(words: tuple[str, str]) -> str:

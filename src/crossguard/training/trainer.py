@@ -57,7 +57,7 @@ class Trainer:
         self.processes = self.accelerator.num_processes
         self.gpu = self.accelerator.device.type == "cuda"
         self.workers = workers(self.accelerator)
-        posts = f"{train.examples.fingerprint()} {measured.examples.fingerprint()}"
+        posts = f"{train.fingerprint()} {measured.fingerprint()}"
         self.identity = RunIdentity(recipe.model_dump(mode="json"), posts, self.processes)
         self.steps_per_epoch = [len(self._plan(epoch)) for epoch in range(recipe.num_train_epochs)]
         choose_attention(model, self.accelerator.device.type)

@@ -91,7 +91,7 @@ def test_texts_are_diluted_with_harmless_ones_alone(tmp_path: Path) -> None:
     recipe = Recipe(backend="compact", encoder_name="tiny", dilution=1.0, max_text_length=96)
     examples, _ = read_examples(recipe, tmp_path / "t.parquet")
     encoder = write_tokenizer(recipe, tmp_path / "tokenizer.json")
-    batcher = Batcher(recipe, examples, encoder, PixelCache({}, {}))
+    batcher = Batcher(recipe, examples, encoder, PixelCache({}, {}, {}))
     plain = batcher.evaluation(np.array([1])).input_ids
     diluted = batcher.training(np.array([1]), epoch=0).input_ids
     assert plain is not None

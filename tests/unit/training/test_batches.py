@@ -48,7 +48,7 @@ def batcher_of(texts: list[str], tmp_path: Path) -> Batcher:
     ]
     write_table(rows, ("racist",), "posts", tmp_path / "posts.parquet")
     examples, _ = read_examples(RECIPE, tmp_path / "posts.parquet")
-    return Batcher(RECIPE, examples, write_tokenizer(RECIPE, tmp_path / "tokenizer.json"), PixelCache({}, {}))
+    return Batcher(RECIPE, examples, write_tokenizer(RECIPE, tmp_path / "tokenizer.json"), PixelCache({}, {}, {}))
 
 
 def test_only_images_of_harmless_posts_distract(tmp_path: Path) -> None:

@@ -44,19 +44,22 @@ def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> No
     def fingerprint(text: str, share: float, folder: str) -> str:
         path = tmp_path / folder / "t.parquet"
         write_table([Row("a", text, labels={"racist": share})], ("racist",), "t", path)
-        return read_examples(Recipe(labels=("racist",), aggregation="votes"), path)[0].fingerprint()
+        return read_examples(Recipe(labels=("racist",), aggregation="votes"), path)[0].fingerprint({})
 
     first = fingerprint("one", 0.5, "here")
     assert fingerprint("one", 0.5, "there") == first
     assert len({first, fingerprint("two", 0.5, "here"), fingerprint("one", 0.6, "here")}) == 3
 
 
-def test_a_fingerprint_follows_the_images_and_not_their_folder(tmp_path: Path) -> None:
-    (tmp_path / "copy").mkdir()
-    first = examples(("words", image(tmp_path / "a.png", b"one"))).fingerprint()
-    assert examples(("words", image(tmp_path / "copy" / "a.png", b"one"))).fingerprint() == first
-    assert examples(("words", image(tmp_path / "a.png", b"other"))).fingerprint() != first
-    assert examples(("words", tmp_path / "gone" / "a.png")).fingerprint() != first
+def test_a_fingerprint_follows_the_images_and_not_their_folder() -> None:
+    def fingerprint(path: str, content: str = "") -> str:
+        return examples(("words", Path(path))).fingerprint({Path(path): content} if content else {})
+
+    first = fingerprint("here/a.png", "one")
+    assert fingerprint("s3:/bucket/a.png", "one") == first
+    assert (
+        len({first, fingerprint("here/a.png", "two"), fingerprint("here/b.png", "one"), fingerprint("here/a.png")}) == 4
+    )
 
 
 def test_memes_that_share_a_caption_alone_are_no_copies(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -48,6 +49,7 @@ def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert again.failures == {paths[1]: "image_not_an_image", paths[2]: "image_not_found"}
     assert paths[0] in again.images
     assert paths[1] not in again.images
+    assert first.contents == again.contents == {paths[0]: hashlib.sha256(paths[0].read_bytes()).hexdigest()[:16]}
 
     Image.fromarray(noise(61)).save(paths[0])
     build_cache(paths, spec, tmp_path / "cache")
@@ -81,10 +83,10 @@ def test_what_this_machine_could_not_read_is_tried_again(
     with monkeypatch.context() as patched:
         patched.setattr(pixels, "decode", refuse)
         assert build_cache(paths, spec, tmp_path / "cache").failures == {paths[0]: code}
-    (noted,) = (tmp_path / "cache").glob("*.failures.json")
+    (noted,) = (tmp_path / "cache").glob("*.notes.json")
     with noted.open(encoding="utf-8") as opened_by_another_process:
         assert not build_cache(paths, spec, tmp_path / "cache").failures
-        assert json.load(opened_by_another_process) == {str(paths[0]): code}, "as a whole, though there is a new one"
+        assert json.load(opened_by_another_process)[0] == {str(paths[0]): code}, "as a whole, though there is a new one"
 
 
 def test_sources_are_cached_apart(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def parts(tmp_path: Path) -> list[tuple[Examples, PixelCache]]:
         write_table(rows, ("racist",), source, tmp_path / f"{source}.parquet")
     sources = {"a": Source(), "b": Source()}
     lost = {tmp_path / "a1.png": "image_not_found", tmp_path / "a9.png": "image_not_an_image"}
-    cache = PixelCache({}, lost)
+    cache = PixelCache({}, lost, {})
     return [(part, cache) for part in read_examples(Recipe(labels=("racist",), sources=sources), tmp_path)]
 
 

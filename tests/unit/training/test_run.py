@@ -103,6 +103,20 @@ def test_a_refused_resume_changes_no_file_of_the_run(short: Recipe, tmp_path: Pa
 
 
 @pytest.mark.filterwarnings("default")
+def test_a_resume_notices_another_image_of_the_same_size(short: Recipe, tmp_path: Path) -> None:
+    table, run = write_tiny_table(tmp_path / "table", 24), tmp_path / "run"
+    measures = train(short, table, run)
+    assert train(short, table, run, resume=True) == measures
+    first = read_examples(short, table)[0].images[0]
+    assert first is not None
+    first.write_bytes(first.read_bytes() + b"one")
+    train(short, table, tmp_path / "second")
+    first.write_bytes(first.read_bytes()[:-3] + b"two")
+    with pytest.raises(ConfigError, match="other posts, labels or images"):
+        train(short, table, tmp_path / "second", resume=True)
+
+
+@pytest.mark.filterwarnings("default")
 def test_a_fold_without_posts_and_a_label_with_one_answer_are_told_before_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

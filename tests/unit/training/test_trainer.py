@@ -57,7 +57,7 @@ def trainer_of(table: Path, folder: Path, **settings: Any) -> Trainer:
     folder.mkdir(exist_ok=True)
     examples, measured = read_examples(recipe, table)
     encoder = write_tokenizer(recipe, folder / "tokenizer.json")
-    train, held_out = (Batcher(recipe, part, encoder, PixelCache({}, {})) for part in (examples, measured))
+    train, held_out = (Batcher(recipe, part, encoder, PixelCache({}, {}, {})) for part in (examples, measured))
     return Trainer(recipe, build_model(recipe), train, held_out, folder)
 
 
