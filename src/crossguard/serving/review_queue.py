@@ -34,6 +34,9 @@ LAST_S: Final = 5.0
 """How long the end of the service waits for the console, after it has been served all the while."""
 SHORTEST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
+MOST_SLOW: Final = 3
+"""How often a post is sent that alone takes a console that does answer more than `ANSWER_S`; the last time without its
+images, which are what takes long."""
 # What the console takes of a post; the service may take more, and the beginning is better than nothing.
 _LONGEST_ID: Final = 500
 _LONGEST_TEXT: Final = 100_000
@@ -48,6 +51,7 @@ _ABOUT_POSTS: Final = frozenset({400, _CONFLICT, 413, 422})
 _CODE: Final = re.compile(r"[a-z0-9_]{1,64}")
 _NOT_FETCHED: Final = f"{MISSING}The image was sent as a link, which was not fetched."
 """In place of every address: the console follows none, and takes no post with what does not look like one."""
+_TOO_SLOW: Final = f"{MISSING}The console took too long with the images of this post, so it was sent without them."
 UNNAMED: Final = "post"
 """The id of a post to which its caller gave none."""
 Waiting: TypeAlias = tuple[int, Callable[[], dict[str, Any]]]
@@ -64,12 +68,21 @@ class ReviewQueue:
         url: Address of the console.
         key: Key that the console made for this service.
         source: What the console calls where the posts come from.
+        lost: Is told of posts that will not reach the console: why (`full`, `refused`, `slow`, `failed`), how many.
         transport: In place of the network, for tests.
     """
 
-    def __init__(self, url: str, key: str, source: str, transport: httpx2.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        source: str,
+        lost: Callable[[str, int], None],
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
         self._url = f"{url.rstrip('/')}/api/items"
         self._source = source
+        self._lost = lost
         self._waiting: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
         self._bytes, self._left, self._dropped = 0, 0, 0
         self._lock = threading.Lock()
@@ -112,6 +125,7 @@ class ReviewQueue:
                 self._bytes, self._left = self._bytes + size, self._left + 1
                 return
         self._dropped += 1
+        self._lost("full", 1)
         if self._dropped.bit_count() == 1:  # the first, and then half as often each time
             message = "The review console takes less than comes in, so posts are dropped."
             logs.event("review_queue_full", 40, message=message, waiting=self._left, dropped=self._dropped)
@@ -124,6 +138,7 @@ class ReviewQueue:
                     return
             except Exception as error:  # noqa: BLE001 - one batch must not cost all that come after it
                 logs.failure("review_queue_failed", error, posts=len(batch))
+                self._lost("failed", len(batch))
             with self._lock:
                 self._bytes -= sum(size for size, _ in batch)
                 self._left -= len(batch)
@@ -142,15 +157,18 @@ class ReviewQueue:
         """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
         One post that the console does not take must not cost the others: what is refused is sent again in halves, and
-        a single post that met a conflict once more. So is what takes too long: in whole it would for ever.
+        a single post that met a conflict once more. So is what takes too long: in whole it would for ever, and a single
+        post that does is given up in the end.
         """
         parts: list[Sequence[dict[str, Any]]] = [[write() for _, write in batch]]
-        wait, conflict = SHORTEST_WAIT_S, False
+        wait, conflict, slow = SHORTEST_WAIT_S, False, 0
         while parts:
             last = self._stopping.is_set()
             status, said = self._post(parts[0])
+            if status == HTTPStatus.GATEWAY_TIMEOUT and len(parts[0]) == 1 and not last:
+                slow += self._is_there()
             again = status in _LATER or (status == _CONFLICT and len(parts[0]) == 1 and not (conflict or last))
-            if again or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if again or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and slow < MOST_SLOW):
                 conflict = conflict or status == _CONFLICT
                 message = f"The review console takes nothing now ({status}): {said}"
                 logs.event("review_queue_waits", 30, message=message, waiting=self._left, dropped=self._dropped)
@@ -158,16 +176,33 @@ class ReviewQueue:
                     return False
                 if status == HTTPStatus.GATEWAY_TIMEOUT:
                     parts[:1] = _halves(parts[0])
+                    if slow == MOST_SLOW - 1:
+                        parts[0] = [_without_images(parts[0][0])]
                 self._stopping.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
                 continue
-            wait, conflict = SHORTEST_WAIT_S, False
+            wait, conflict, slow = SHORTEST_WAIT_S, False, 0
             part = parts.pop(0)
             if status in _ABOUT_POSTS and len(part) > 1:
                 parts[:0] = _halves(part)
             elif status >= HTTPStatus.MULTIPLE_CHOICES:
-                logs.event("review_queue_refused", 40, status=status, posts=len(part), message=said)
+                self._give_up(part, status, said)
         return True
+
+    def _is_there(self) -> bool:
+        """Whether the console answers at all, so that what took too long is about the post, and not about the console.
+
+        It refuses no posts as such, after it has looked the key up.
+        """
+        return self._post(())[0] < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def _give_up(self, posts: Sequence[dict[str, Any]], status: int, said: str) -> None:
+        if status == HTTPStatus.GATEWAY_TIMEOUT:
+            message = f"The review console takes longer than {ANSWER_S:.0f} s for this post alone, so it is left out."
+            logs.event("review_queue_slow", 40, id=posts[0]["id"], message=message)
+        else:
+            logs.event("review_queue_refused", 40, status=status, posts=len(posts), message=said)
+        self._lost("slow" if status == HTTPStatus.GATEWAY_TIMEOUT else "refused", len(posts))
 
     def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
         """Sends posts; returns the status of the answer, 503 or 504 where none came, and what may be logged of it.
@@ -195,6 +230,16 @@ class ReviewQueue:
 def _halves(posts: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
     middle = len(posts) // 2
     return [half for half in (posts[:middle], posts[middle:]) if half]
+
+
+def _without_images(post: dict[str, Any]) -> dict[str, Any]:
+    """Returns a post with why it has no images in place of each; one that has none as it is."""
+    shown = [image for image in post.get("images", ()) if not image.startswith(MISSING)]
+    if not shown:
+        return post
+    message = "The review console takes too long with the images of this post, so it is sent without them."
+    logs.event("review_queue_images", 40, id=post["id"], message=message)
+    return post | {"images": [_TOO_SLOW] * len(post["images"])}
 
 
 def _data_url(image: object) -> str:

@@ -99,7 +99,9 @@ class Service:
         )
         self.admission = Admission(settings.max_queue)
         self.review = (
-            ReviewQueue(settings.review_queue, settings.review_key, settings.review_source)
+            ReviewQueue(
+                settings.review_queue, settings.review_key, settings.review_source, self.telemetry.lost_for_review
+            )
             if settings.review_queue
             else None
         )

@@ -56,6 +56,9 @@ class Telemetry(Observer):
             "crossguard_closed_connections", "Connections closed to make room for others", registry=add
         )
         self.rejected = Counter("crossguard_rejected_requests", "Requests refused", ["code"], registry=add)
+        self.unreviewed = Counter(
+            "crossguard_review_lost_posts", "Posts that did not reach the review console", ["reason"], registry=add
+        )
         self.reloads = Counter("crossguard_reloads", "Reloads of model, policies and keys", ["outcome"], registry=add)
         self.model = Gauge(
             "crossguard_model", "1 for what is being served", ["model", "version", "policy", "runtime"], registry=add
@@ -88,6 +91,10 @@ class Telemetry(Observer):
     def abandoned(self, posts: int) -> None:
         """Counts posts that nobody waits for."""
         self.dropped.inc(posts)
+
+    def lost_for_review(self, reason: str, posts: int) -> None:
+        """Counts posts that did not reach the review console."""
+        self.unreviewed.labels(reason).inc(posts)
 
     def fault(self, error: Exception) -> None:
         """Logs why we failed on a post."""

@@ -18,6 +18,7 @@ from crossguard.records import Post
 from crossguard.review.submissions import Submission, as_jpeg
 from crossguard.serving import review_queue
 from crossguard.serving.review_queue import ReviewQueue
+from crossguard.wire import MISSING
 
 
 class Console:
@@ -37,8 +38,10 @@ class Console:
         return httpx2.Response(status)
 
 
-def queue_to(console: Callable[[httpx2.Request], httpx2.Response]) -> ReviewQueue:
-    return ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+def queue_to(
+    console: Callable[[httpx2.Request], httpx2.Response], lost: Callable[[str, int], None] = lambda _, __: None
+) -> ReviewQueue:
+    return ReviewQueue("http://console/", "the-key", "forum", lost, transport=httpx2.MockTransport(console))
 
 
 class Hasty(threading.Event):
@@ -89,12 +92,14 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
             ended.set()
         return httpx2.Response(200)
 
-    outgoing = queue_to(console)
+    lost = list[tuple[str, int]]()
+    outgoing = queue_to(console, lambda *told: lost.append(told))
     texts = ["a", "b", "bad", "c", "bad", "last"]
     outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
     outgoing.put([Post("empty")], [failed("empty", "post_empty")])
     send_until(ended, outgoing)
     assert taken == ["a", "b", "c", "last"]
+    assert lost == [("refused", 1)] * 2
     assert outgoing._bytes == 0
 
 
@@ -228,6 +233,55 @@ def test_a_console_that_is_too_slow_for_a_batch_gets_it_in_parts(caplog: pytest.
     assert told in [entry["message"] for entry in logged(caplog, "review_queue_waits")]
 
 
+@pytest.mark.parametrize("of_images", [True, False])
+def test_a_post_that_alone_takes_the_console_too_long_costs_no_other(
+    of_images: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where its images are what takes long, it arrives without them; else it is told, and left out."""
+    taken, sent, lost, ended = list[dict[str, Any]](), list[list[str]](), list[tuple[str, int]](), threading.Event()
+
+    def console(request: httpx2.Request) -> httpx2.Response:
+        items = json.loads(request.content)["items"]
+        sent.append([item["id"] for item in items])
+        if any(item["id"] == "2" and not (of_images and MISSING in item["images"][0]) for item in items):
+            raise httpx2.ReadTimeout("too slow", request=request)
+        taken.extend(items)
+        if "last" in sent[-1]:
+            ended.set()
+        return httpx2.Response(200 if items else 400)
+
+    outgoing = queue_to(console, lambda *told: lost.append(told))
+    outgoing._stopping = Hasty()
+    outgoing.put([Post(str(n), "a", more_images=(b"abc",)) for n in range(1, 4)], [failed("x", "image_empty")] * 3)
+    outgoing.put([Post("last", "a")], [failed("x", "image_empty")])
+    send_until(ended, outgoing)
+    assert [item["id"] for item in taken] == (["1", "2", "3", "last"] if of_images else ["1", "3", "last"])
+    assert sent.count(["2"]) == review_queue.MOST_SLOW
+    assert lost == ([] if of_images else [("slow", 1)])
+    assert [told["id"] for told in logged(caplog, "review_queue_slow")] == ([] if of_images else ["2"])
+    assert [told["id"] for told in logged(caplog, "review_queue_images")] == ["2"]
+    if of_images:
+        assert as_jpeg(*Submission.model_validate_json(json.dumps(taken[1])).images) == [
+            (None, "The console took too long with the images of this post, so it was sent without them.")
+        ]
+
+
+def test_no_post_is_given_up_while_the_console_answers_nothing() -> None:
+    calls, ended, lost = itertools.count(), threading.Event(), list[tuple[str, int]]()
+
+    def console(request: httpx2.Request) -> httpx2.Response:
+        if next(calls) < 30:
+            raise httpx2.ReadTimeout("too slow", request=request)
+        ended.set()
+        return httpx2.Response(200)
+
+    outgoing = queue_to(console, lambda *told: lost.append(told))
+    outgoing._stopping = Hasty()
+    outgoing.put([Post("1", "a")], [failed("x", "image_empty")])
+    send_until(ended, outgoing)
+    assert lost == []
+
+
 def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> None:
     told = threading.Event()
 
@@ -273,7 +327,8 @@ def test_what_the_console_never_took_is_told(caplog: pytest.LogCaptureFixture) -
 
 def test_a_fault_of_ours_costs_one_batch(caplog: pytest.LogCaptureFixture) -> None:
     console = Console()
-    outgoing = queue_to(console)
+    lost = list[tuple[str, int]]()
+    outgoing = queue_to(console, lambda *told: lost.append(told))
 
     def broken() -> dict[str, Any]:
         raise KeyError("a defect")
@@ -287,6 +342,7 @@ def test_a_fault_of_ours_costs_one_batch(caplog: pytest.LogCaptureFixture) -> No
     assert console.taken.wait(20)
     outgoing.stop()
     assert logged(caplog, "review_queue_failed")[0]["posts"] == 1
+    assert lost == [("failed", 1)]
     assert outgoing._left == 0
 
 
@@ -307,12 +363,14 @@ def test_what_waits_is_bounded(
     tiny: Moderator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(review_queue, "MOST_BYTES", 10)
-    outgoing = queue_to(Console())
+    lost = list[tuple[str, int]]()
+    outgoing = queue_to(Console(), lambda *told: lost.append(told))
     decision = tiny.score(text="hello")
     outgoing.put([Post("1", "12345"), Post("2", "123456"), Post("3", "12345")], [decision] * 3)
     assert outgoing._waiting.qsize() == 2
     (told,) = logged(caplog, "review_queue_full")
     assert (told["waiting"], told["dropped"]) == (1, 1)
+    assert lost == [("full", 1)]
     outgoing._client.close()
 
 

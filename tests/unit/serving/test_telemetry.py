@@ -54,10 +54,12 @@ def test_what_the_engine_does_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     telemetry.stage("prepare", 0.2)
     telemetry.inferred(12, 0.5)
     telemetry.abandoned(7)
+    telemetry.lost_for_review("slow", 2)
     assert sample(telemetry, "crossguard_stage_seconds_sum", stage="prepare") == 0.2
     assert sample(telemetry, "crossguard_stage_seconds_sum", stage="infer") == 0.5
     assert sample(telemetry, "crossguard_batch_posts_sum") == 12
     assert sample(telemetry, "crossguard_abandoned_posts_total") == 7
+    assert sample(telemetry, "crossguard_review_lost_posts_total", reason="slow") == 2
     told: list[str] = []
     monkeypatch.setattr(logs, "failure", lambda name, error: told.append(f"{name} {error!r}"))
     telemetry.fault(ValueError("x"))
