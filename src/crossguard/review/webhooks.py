@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, ParamSpec, TypeVar
 
 import httpx2
 
@@ -21,9 +23,48 @@ TIMEOUT_S: Final = 10.0
 DEADLINE_S: Final = 15.0
 """For a message in all, less than it is reserved: a receiver may begin an answer again and again, or byte by byte."""
 RESERVED_S: Final = 2 * TIMEOUT_S
+MOST_LOOKUPS: Final = 8
 LONGEST_BODY: Final = 64 * 1024
 """Bytes of an answer that are read, for at most `LONGEST_BODY_S`: nothing in them is used."""
 LONGEST_BODY_S: Final = 1.0
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Lookups(ThreadPoolExecutor):
+    """Looks up names of hosts, which may hang and cannot be ended: neither a loop nor the process waits for it to end.
+
+    Each call has a thread of its own, `MOST_LOOKUPS` at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MOST_LOOKUPS)
+        self._free = threading.Semaphore(MOST_LOOKUPS)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Begins a lookup.
+
+        Raises:
+            OSError: Too many hang.
+        """
+        if not self._free.acquire(blocking=False):
+            raise OSError(f"{MOST_LOOKUPS} lookups of the host's name have not ended")
+        found: Future[T] = Future()
+
+        def look_up() -> None:
+            try:
+                if found.set_running_or_notify_cancel():
+                    found.set_result(fn(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 - it is raised where the lookup is waited for
+                found.set_exception(error)
+            finally:
+                self._free.release()
+
+        threading.Thread(target=look_up, name="crossguard-lookup", daemon=True).start()
+        return found
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leaves lookups to themselves when a loop ends."""
 
 
 class Sender:
@@ -33,6 +74,7 @@ class Sender:
         self._database = database
         self._url = url
         self._secret = secret
+        self._lookups = _Lookups()
         # To read all authorities takes longer than to send.
         self._connecting = {"transport": transport} if transport else {"verify": httpx2.create_ssl_context()}
 
@@ -44,6 +86,7 @@ class Sender:
 
     async def _deliver(self, waiting: Sequence[Any], clock: Callable[[], float]) -> int:
         """Sends one after the other, in a loop of events so that what takes too long can be ended."""
+        asyncio.get_running_loop().set_default_executor(self._lookups)
         async with httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, **self._connecting) as client:
             return sum([await self._try(client, message, clock) for message in waiting])
 

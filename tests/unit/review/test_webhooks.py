@@ -123,6 +123,25 @@ def test_an_answer_that_never_begins_is_waited_for_no_longer_than_its_message_is
         assert deliveries.state(db).problem == "not answered within 0 s"
 
 
+def test_a_lookup_of_the_host_that_hangs_keeps_no_later_message(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can end it; the end of the loop of events waited for it."""
+    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(webhooks, "MOST_LOOKUPS", 2)
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(20) and [])
+    outgoing, told, begun = Sender(database, "http://hooks.example/", SECRET), list[str](), time.monotonic()
+    for attempt in range(3):
+        assert outgoing.deliver(at(NOW + attempt * 1000)) == 1
+        with database.read() as db:
+            told.append(deliveries.state(db).problem)
+    assert time.monotonic() - begun < 10
+    ended.set()
+    assert told[:2] == ["not answered within 0 s"] * 2
+    assert "2 lookups of the host's name have not ended" in told[2]
+
+
 def test_it_is_tried_again_later_and_later_under_the_same_id(database: Database) -> None:
     receiver = Receiver(500, 302, 200)
     outgoing = sender(database, receiver)
