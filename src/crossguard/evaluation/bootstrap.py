@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossguard.evaluation.estimates import JEFFREYS, Estimate, number
 from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, ratio
-from crossguard.evaluation.sample import ANY, Sample, pool
+from crossguard.evaluation.sample import ANY, Sample, in_turn, pool
 
 Table: TypeAlias = dict[str, Rounds]
 
@@ -90,6 +90,15 @@ def engine_for(sample: Sample) -> Engine:
 def copies_of(owners: NDArray[np.int64]) -> float:
     """Returns how many copies a post has on average, itself included."""
     return len(owners) / len(np.unique(owners)) if len(owners) else 1.0
+
+
+def worth(owners: NDArray[np.int64]) -> float:
+    """Returns how many different posts tell as much as these with their copies do (L. Kish 1965); 0 for none.
+
+    That is `n**2 / (m_1**2 + m_2**2 + ...)` for n posts of which m_i are copies of text i, all decided alike.
+    """
+    copies = np.bincount(in_turn(owners)).astype(np.float64)
+    return float(len(owners) ** 2 / (copies**2).sum()) if len(owners) else 0.0
 
 
 def _of_each_kind(truth: NDArray[np.bool_], owners: NDArray[np.int64]) -> Rounds:

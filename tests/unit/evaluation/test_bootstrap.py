@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crossguard.evaluation.bootstrap import bootstrap, bootstrap_counts, draw
+from crossguard.evaluation.bootstrap import bootstrap, bootstrap_counts, draw, worth
 from crossguard.evaluation.metrics import Rounds
 
 
@@ -50,3 +50,10 @@ def test_a_kind_that_has_not_come_yet_may_come() -> None:
     found = bootstrap_counts(lambda drawn: drawn[:, 0] / drawn.sum(axis=1), np.array([10, 0]), np.full(2, 0.5))
     assert found.value == found.high == 1
     assert found.low == pytest.approx(0.78, abs=0.05), "as by Jeffreys"
+
+
+def test_copies_add_to_what_posts_tell_only_as_far_as_they_are_spread() -> None:
+    assert worth(np.array([7, 3, 5])) == 3
+    assert worth(np.repeat([4, 9], 50)) == 2
+    assert worth(np.array([0] * 9 + [1])) == pytest.approx(100 / 82)
+    assert worth(np.empty(0, dtype=np.int64)) == 0

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import beta
 
-from crossguard.evaluation.bootstrap import Table, resample
+from crossguard.evaluation.bootstrap import Table, resample, worth
 from crossguard.evaluation.estimates import Estimate, plain
 from crossguard.evaluation.metrics import Counts, Ranked, measure
 from crossguard.evaluation.sample import LabelTask, Sample
 
-# Fewer posts of a kind than this say nothing about a group.
+# Fewer different posts of a kind than this say nothing about a group.
 LEAST = 10
 # The generalised mean leans towards the worst group (Borkan et al. 2019, and the Jigsaw challenge).
 POWER = -5.0
@@ -57,8 +57,8 @@ def audit_groups(
 ) -> BiasAudit:
     """Measures every group."""
     task = sample.task(question)
-    resampling = sample.owners, rounds, seed
-    audits = {name: _audit(task, member[task.rows], resampling) for name, member in groups.items()}
+    owners = sample.owners
+    audits = {name: _audit(task, member[task.rows], owners, rounds, seed) for name, member in groups.items()}
     means = {key: _generalised_mean([audit.estimates[key] for audit in audits.values()]) for key in AUCS}
     overall = _roc_auc(task)
     parts = [overall.value, *(estimate.value for estimate in means.values())]
@@ -67,16 +67,17 @@ def audit_groups(
     return BiasAudit(question, overall, means, final, audits, tuple(_warnings(audits)))
 
 
-def _audit(task: LabelTask, inside: NDArray[np.bool_], resampling: tuple[NDArray[np.int64], int, int]) -> GroupAudit:
+def _audit(task: LabelTask, inside: NDArray[np.bool_], owners: NDArray[np.int64], rounds: int, seed: int) -> GroupAudit:
     pairs = {"subgroup_auc": inside, "bpsn_auc": inside != task.truth, "bnsp_auc": inside == task.truth}
     parts = {key: _part(task, rows) for key, rows in pairs.items()}
-    estimates = {key: _auc(part) for key, part in parts.items()} | _rates(task, inside)
+    own = owners[task.rows]
+    estimates = {key: _auc(part, owners) for key, part in parts.items()} | _rates(task, inside, own)
     ranked = {key: Ranked(part) for key, part in parts.items() if estimates[key].value is not None}
 
     def compute(counts: Counts) -> Table:
         return {key: one(counts)["roc_auc"] for key, one in ranked.items()}
 
-    drawn = resample(compute, *resampling)
+    drawn = resample(compute, owners, rounds, seed)
     estimates |= {key: estimates[key].with_rounds(found) for key, found in drawn.items()}
     return GroupAudit(int(inside.sum()), int((inside & task.truth).sum()), estimates)
 
@@ -89,40 +90,51 @@ def _roc_auc(task: LabelTask) -> Estimate:
     return measure(task.truth, task.scores, task.flags)["roc_auc"]
 
 
-def _auc(part: LabelTask) -> Estimate:
-    positive = int(part.truth.sum())
-    if min(positive, len(part) - positive) < LEAST:
+def _auc(part: LabelTask, owners: NDArray[np.int64]) -> Estimate:
+    hateful, harmless = (len(np.unique(owners[part.rows[kind]])) for kind in (part.truth, ~part.truth))
+    if min(hateful, harmless) < LEAST:
         return Estimate.undefined(
-            f"{positive} hateful and {len(part) - positive} harmless posts; {LEAST} each are needed"
+            f"{hateful} hateful and {harmless} harmless posts that differ; {LEAST} each are needed"
         )
     return _roc_auc(part)
 
 
-def _rates(task: LabelTask, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
-    """Returns rates with intervals from their counts: where no post is flagged, none is in any resample of them."""
+def _rates(task: LabelTask, inside: NDArray[np.bool_], owners: NDArray[np.int64]) -> dict[str, Estimate]:
+    """Returns rates with intervals from their counts: where no post is flagged, none is in any resample of them.
+
+    `owners`, (m,), are the groups of copies; all copies of a post count in a rate, and as one for its interval.
+    """
     if not inside.any() or inside.all():
         return {key: Estimate.undefined("no posts to compare") for key in RATES}
     harmless, hateful, others = inside & ~task.truth, inside & task.truth, ~inside & ~task.truth
-    flagged, missed = _counts(harmless, task.flags), _counts(hateful, ~task.flags)
-    few_harmless, few_hateful = _too_few(harmless, "harmless"), _too_few(hateful, "hateful")
-    few_others = _too_few(others, "other harmless")
+
+    def counts(posts: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[float, float]:
+        of = worth(owners[posts])
+        return of * float(found[posts].mean()) if of else 0.0, of
+
+    def too_few(posts: NDArray[np.bool_], kind: str) -> Estimate | None:
+        few = len(np.unique(owners[posts])) < LEAST
+        return Estimate.undefined(f"fewer than {LEAST} different {kind}") if few else None
+
+    flagged, missed = counts(harmless, task.flags), counts(hateful, ~task.flags)
+    few_harmless, few_hateful = too_few(harmless, "harmless posts"), too_few(hateful, "hateful posts")
+    few_others = too_few(others, "harmless posts of others")
     return {
         "false_positive_rate": few_harmless or Estimate.share(*flagged),
         "false_negative_rate": few_hateful or Estimate.share(*missed),
-        "flagged_share": Estimate.share(*_counts(inside, task.flags)),
-        "false_positive_gap": few_harmless or few_others or _difference(flagged, _counts(others, task.flags)),
+        "flagged_share": Estimate.share(*counts(inside, task.flags)),
+        "false_positive_gap": few_harmless or few_others or _difference(flagged, counts(others, task.flags)),
     }
 
 
-def _difference(one: tuple[int, int], other: tuple[int, int]) -> Estimate:
+def _difference(one: tuple[float, float], other: tuple[float, float]) -> Estimate:
     """Returns one share minus another, of counts and totals, with its interval (Zou and Donner 2008).
 
-    The limits of both shares are exact (Clopper and Pearson 1934). By score intervals, one group in eleven with few
-    posts would be warned about without a reason where few posts are flagged at all.
+    The limits of both shares are exact (Clopper and Pearson 1934; for counts that are not whole, Korn and Graubard
+    1998). By score intervals, one group in eleven with few posts would be warned about without a reason where few posts
+    are flagged at all.
     """
-    (share, low, high), (other_share, other_low, other_high) = (
-        (hits / of, *binomtest(hits, of).proportion_ci()) for hits, of in (one, other)
-    )
+    (share, low, high), (other_share, other_low, other_high) = (_exact(*counts) for counts in (one, other))
     gap = share - other_share
     return Estimate(
         gap,
@@ -131,12 +143,11 @@ def _difference(one: tuple[int, int], other: tuple[int, int]) -> Estimate:
     )
 
 
-def _too_few(posts: NDArray[np.bool_], kind: str) -> Estimate | None:
-    return Estimate.undefined(f"fewer than {LEAST} {kind} posts") if posts.sum() < LEAST else None
-
-
-def _counts(posts: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[int, int]:
-    return int((posts & found).sum()), int(posts.sum())
+def _exact(hits: float, of: float) -> tuple[float, float, float]:
+    """Returns a share and its exact limits."""
+    low = float(beta.ppf(0.025, hits, of - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(0.975, hits + 1, of - hits)) if hits < of else 1.0
+    return hits / of, low, high
 
 
 def _generalised_mean(estimates: list[Estimate]) -> Estimate:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from crossguard.evaluation.audit.bias import AUCS, audit_groups
+from crossguard.evaluation.audit.bias import AUCS, RATES, audit_groups
 from crossguard.evaluation.sample import Sample
 
 
@@ -83,6 +83,40 @@ def test_twenty_harmless_posts_that_are_not_flagged_say_little() -> None:
     assert gap.high == pytest.approx(-0.02 + np.hypot(0.1684, 0.02 - 0.00243), abs=1e-4)
 
 
+def test_copies_of_posts_make_no_rate_more_certain_and_no_warning() -> None:
+    place, inside = np.arange(240) % 120, np.arange(240) < 120
+    flags = place < np.where(inside, 10, 5)  # of 100 harmless posts; all hateful ones are missed
+    scored = Sample.build("a", (place >= 100)[:, None].astype(float), flags[:, None].astype(float), 0.5)
+    own = np.repeat(np.arange(240), 20)
+    copied = replace(scored.take(own), groups=own)
+    once = audit_groups(scored, {"g": inside}, rounds=0)
+    many, unknown = (audit_groups(s, {"g": inside[own]}, rounds=0) for s in (copied, replace(copied, groups=None)))
+    assert not once.warnings
+    assert not many.warnings
+    assert unknown.warnings, "as if a post that is wrongly flagged were twenty"
+    for key in RATES:
+        one, other = (found.groups["g"].estimates[key] for found in (once, many))
+        assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high)), key
+
+
+def test_a_text_with_many_copies_leaves_the_rate_of_others_open() -> None:
+    owners = np.minimum(np.arange(400), 300)
+    scored = Sample.build("a", np.zeros((400, 1)), np.full((400, 1), 0.1), 0.5, groups=owners)
+    inside = np.arange(400) >= 280
+    rate = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].estimates["false_positive_rate"]
+    # By hand: 20 posts and 100 copies of one tell as much as 120**2 / (20 + 100**2) posts do.
+    assert rate.value == 0
+    assert rate.high == pytest.approx(1.96**2 / (120**2 / 10_020 + 1.96**2), abs=1e-3)
+
+
+def test_copies_of_nine_texts_are_no_group() -> None:
+    scored, _ = sample(8)
+    groups = np.where(np.arange(400) < 90, np.arange(400) % 9, np.arange(400))
+    estimates = audit_groups(replace(scored, groups=groups), {"g": np.arange(400) < 90}).groups["g"].estimates
+    assert estimates["false_positive_rate"].reason == "fewer than 10 different harmless posts"
+    assert estimates["subgroup_auc"].reason == "9 hateful and 9 harmless posts that differ; 10 each are needed"
+
+
 def test_the_generalised_mean_leans_to_the_worst_group() -> None:
     scored, inside = sample(3, posts=2000, shift=0.25)
     found = audit_groups(scored, {"bad": inside, "good": ~inside}, rounds=0)
@@ -99,7 +133,7 @@ def test_a_small_group_has_reasons_instead_of_figures() -> None:
     scored, _ = sample(4)
     found = audit_groups(scored, {"few": np.arange(400) < 5}, rounds=20)
     assert "10 each are needed" in found.groups["few"].estimates["subgroup_auc"].reason
-    assert found.groups["few"].estimates["false_positive_rate"].reason == "fewer than 10 harmless posts"
+    assert found.groups["few"].estimates["false_positive_rate"].reason == "fewer than 10 different harmless posts"
     assert found.generalised_means["subgroup_auc"].reason == "no group has enough posts"
     assert found.warnings == ()
 
@@ -115,7 +149,8 @@ def test_a_group_is_not_compared_with_a_handful_of_others() -> None:
     truth = scored.truth[:, 0] > 0
     others = np.isin(np.arange(400), np.flatnonzero(~truth & ~scored.flags[:, 0])[:9])
     found = audit_groups(scored, {"most": ~others})
-    assert found.groups["most"].estimates["false_positive_gap"].reason == "fewer than 10 other harmless posts"
+    gap = found.groups["most"].estimates["false_positive_gap"]
+    assert gap.reason == "fewer than 10 different harmless posts of others"
     assert found.warnings == ()
 
 
@@ -125,4 +160,4 @@ def test_rates_of_harmless_posts_need_no_hateful_ones() -> None:
     estimates = audit_groups(harmless, {"g": inside}, rounds=50).groups["g"].estimates
     assert estimates["false_positive_rate"].value == pytest.approx(scored.flags[inside, 0].mean())
     assert estimates["false_positive_gap"].low is not None
-    assert estimates["false_negative_rate"].reason == "fewer than 10 hateful posts"
+    assert estimates["false_negative_rate"].reason == "fewer than 10 different hateful posts"
