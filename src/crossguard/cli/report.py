@@ -19,7 +19,7 @@ from crossguard.cli.options import (
 )
 from crossguard.cli.telling import tell
 from crossguard.errors import TableError
-from crossguard.saving import refuse_existing
+from crossguard.saving import check_folder_takes, refuse_existing, whole_file
 
 
 def _page_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
@@ -77,5 +77,7 @@ def command(
     if posts is not None:
         reader = PostReader(posts, format=input_format, columns=columns_of(columns), image_root=image_root)
         decisions = with_posts(decisions, reader)
-    write_page(decisions, target, title or results.name)
+    check_folder_takes(target)
+    with whole_file(target) as unfinished:
+        write_page(decisions, unfinished, title or results.name)
     tell(f"page: {target}")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -22,12 +22,13 @@ from crossguard.data.masking import mask
 from crossguard.errors import ImageError, number_of
 from crossguard.records import Decision, Post
 from crossguard.registry import RESOURCES
-from crossguard.saving import save_text
+from crossguard.saving import telling_of
 
 IMAGES: Final = "thumbnails"
 NO_IMAGE: Final = "thumbnail_error"
 # A browser reads no text of more than 512 MB, and the script of the page each of these blocks on its own.
 _ROWS_PER_BLOCK: Final = 500
+_BLOCKS: Final = "$blocks\n"
 _QUOTED: Final = re.compile("'.*'", re.DOTALL)
 
 
@@ -53,46 +54,71 @@ def with_post(
 
 def page(decisions: Iterable[Decision], title: str) -> str:
     """Returns a complete HTML document; posts are shown as far as `with_post` or `--keep` put them beside decisions."""
-    actions: Counter[str] = Counter()
-    versions: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
-    images: list[str] = []
-    for decision in decisions:
-        row = _row(decision)
-        shown = decision.input.get(IMAGES)
-        if shown and isinstance(shown, list):  # and no column of this name that the results kept
-            row["images"] = len(images)
-            images.append(_block(shown, f'id="images-{len(images)}"'))
-        rows.append(row)
-        actions[row["action"]] += 1
-        model, policy = f"{decision.model} {decision.model_version}", f"{decision.policy} {decision.policy_version}"
-        versions[f"Model {model}, policy {policy}."] += 1
+    return "".join(_parts(decisions, title))
+
+
+def write_page(decisions: Iterable[Decision], path: Path, title: str = "") -> None:
+    """Writes the page of a file of results, and its folder where there is none, in constant memory.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    own = path.with_name(path.name.removeprefix(".").removesuffix(".unfinished"))
+    with telling_of(own):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8", errors="backslashreplace")  # as `save_text`
+    try:
+        for part in _parts(decisions, title or own.name):
+            with telling_of(own):  # and of nothing that cannot be read
+                file.write(part)
+    finally:
+        with telling_of(own):
+            file.close()
+
+
+def _parts(decisions: Iterable[Decision], title: str) -> Iterator[str]:
+    """Yields a document piece by piece: its data come before what counts them."""
     script = _part("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    head, tail = map(Template, _part("page.html").split(_BLOCKS))
+    yield head.substitute(title=escape(title), digest=digest, style=_part("page.css"))
+    actions, versions = Counter[str](), Counter[str]()
+    yield from _blocks(decisions, actions, versions)
     counts = ", ".join(f"{count:,} {action}" for action, count in actions.most_common())
-    starts = range(0, len(rows), _ROWS_PER_BLOCK)
-    return Template(_part("page.html")).substitute(
-        title=escape(title),
-        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        style=_part("page.css"),
-        summary=f"{number_of(len(rows), 'post')}: {counts or 'none'}.",
+    yield tail.substitute(
+        summary=f"{number_of(actions.total(), 'post')}: {counts or 'none'}.",
         versions=escape(" ".join(versions)),
-        rows="\n".join(_block(rows[start : start + _ROWS_PER_BLOCK], 'class="rows"') for start in starts),
-        images="\n".join(images),
         script=script,
     )
 
 
+def _blocks(decisions: Iterable[Decision], actions: Counter[str], versions: Counter[str]) -> Iterator[str]:
+    """Yields the data of posts and of their images, and counts the posts."""
+    rows: list[dict[str, Any]] = []
+    images = 0
+    for decision in decisions:
+        row = _row(decision)
+        shown = decision.input.get(IMAGES)
+        if shown and isinstance(shown, list):  # and no column of this name that the results kept
+            row["images"] = images
+            yield _block(shown, f'id="images-{images}"')
+            images += 1
+        rows.append(row)
+        actions[row["action"]] += 1
+        model, policy = f"{decision.model} {decision.model_version}", f"{decision.policy} {decision.policy_version}"
+        versions[f"Model {model}, policy {policy}."] += 1
+        if len(rows) == _ROWS_PER_BLOCK:
+            yield _block(rows, 'class="rows"')
+            rows = []
+    if rows:
+        yield _block(rows, 'class="rows"')
+
+
 def _block(value: Any, attribute: str) -> str:
-    """Returns data for the script of the page, which reads it when it is shown."""
+    """Returns a line of data for the script of the page, which reads it when it is shown."""
     # "</script>" in a post must not end the element.
     data = json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
-    return f'<script type="application/json" {attribute}>{data}</script>'
-
-
-def write_page(decisions: Iterable[Decision], path: Path, title: str = "") -> None:
-    """Writes the page of a file of results."""
-    name = path.name.removeprefix(".").removesuffix(".unfinished")
-    save_text(path, page(decisions, title or name))
+    return f'<script type="application/json" {attribute}>{data}</script>\n'
 
 
 def _row(decision: Decision) -> dict[str, Any]:

@@ -48,6 +48,15 @@ def test_posts_are_read_by_the_columns_that_they_were_scored_by(
     assert "--text-column does nothing without --posts" in capsys.readouterr().err
 
 
+def test_a_page_that_is_there_stays_where_the_new_one_has_other_posts(results: Path, tmp_path: Path) -> None:
+    page = results.with_suffix(".html")
+    page.write_text("mine")
+    (tmp_path / "posts.csv").write_text("id,text\na,you horrible people\nc,good morning\n")
+    assert run(["report", str(results), "--posts", str(tmp_path / "posts.csv"), "--overwrite"]) == 3
+    assert page.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["decisions.html", "decisions.jsonl", "posts.csv"]
+
+
 @pytest.mark.parametrize("out", ["page.pdf", ".", "page"])
 def test_a_page_that_does_not_end_in_html_is_refused(
     out: str, results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

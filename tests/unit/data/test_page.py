@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
-from crossguard.data.page import page, with_post
+from crossguard.data.page import page, with_post, write_page
+from crossguard.errors import OutputError
 from crossguard.records import Action, Decision, LabelDecision, Post, PostFailure
 
 
@@ -87,6 +91,23 @@ def test_no_text_that_a_browser_parses_at_once_grows_with_the_posts() -> None:
     document = page([decision(str(n), 0.1, input=picture) for n in range(1200)], "t")
     assert len(rows(document)) == 1200
     assert max(len(found) for found in re.findall("<script.*</script>", document)) < 100_000
+
+
+def test_a_page_is_written_while_its_posts_are_read(tmp_path: Path) -> None:
+    """All posts with their images may be larger than the memory."""
+    path, picture = tmp_path / "page.html", {"thumbnails": ["data:image/jpeg;base64," + "A" * 10_000]}
+
+    def posts() -> Iterator[Decision]:
+        yield from (decision(str(n), 0.1, input=picture) for n in range(100))
+        assert path.stat().st_size > 90 * 10_000
+
+    write_page(posts(), path)
+    assert path.read_text() == page(posts(), "page.html")
+
+
+def test_a_page_that_cannot_be_written_is_told() -> None:
+    with pytest.raises(OutputError, match="Cannot write '/dev/full': No space left"):
+        write_page([decision("1", 0.1)], Path("/dev/full"))
 
 
 def test_a_label_is_flagged_as_the_decision_says_however_its_numbers_are_rounded() -> None:
