@@ -150,16 +150,17 @@ class HeldOut:
         self._hashes: dict[str, set[str]] = {}
         for chunk in measured.chunks():
             for words, image in zip(chunk.words, chunk.images, strict=True):
-                if key := _words_key(words):
+                if key := _shared(words, image):
                     self._images.setdefault(key, set()).add(image)
 
     def without_copies(self, examples: Examples) -> Examples:
         """Returns the posts that are not held out, whatever the table they come from.
 
         Those with the words of a held-out post go, unless both have an image, and not the same: memes share captions.
+        Without words, those with its image do.
         """
         posts = zip(examples.words, examples.images, strict=True)
-        rows = [row for row, (words, image) in enumerate(posts) if not self._has(_words_key(words), image)]
+        rows = [row for row, (words, image) in enumerate(posts) if not self._has(_shared(words, image), image)]
         self.copies += len(examples) - len(rows)
         return examples.take(rows)
 
@@ -174,9 +175,22 @@ class HeldOut:
         return image_hash(image) in self._hashes[key]
 
 
-def _words_key(words: tuple[str, str]) -> str:
-    """Returns what texts with the same words share: their letters, else their signs or links; empty without any."""
-    return letters(*words) or " ".join(words).strip()
+def _shared(words: tuple[str, str], image: Path | None) -> str:
+    """Returns what copies share: their letters; else the size of their image; else their signs or links, if any.
+
+    Of an image that is not on this machine, it is the address: names such as `1.jpg` are in every folder.
+    """
+    if (known := letters(*words)) or image is None:
+        return known or _signs(words)
+    try:
+        # So few images are of one size that hardly any is read for its hash.
+        return f"image of size {image.stat().st_size}"
+    except OSError:
+        return f"image {image}"
+
+
+def _signs(words: tuple[str, str]) -> str:
+    return " ".join(words).strip()
 
 
 def image_hash(image: Path) -> str:
@@ -193,8 +207,6 @@ def folds(examples: Examples, count: int) -> NDArray[np.int64]:
     Where there are none, it depends on the image, on the signs or links of the text, or on the id.
     """
     posts = zip(examples.ids, examples.words, examples.images, strict=True)
-    keys = (
-        letters(*words) or (image_hash(image) if image else _words_key(words) or id_) for id_, words, image in posts
-    )
+    keys = (letters(*words) or (image_hash(image) if image else _signs(words) or id_) for id_, words, image in posts)
     hashes = (hashlib.sha256(key.encode()).hexdigest() for key in keys)
     return np.array([int(value[:12], 16) % count for value in hashes], dtype=np.int64)

@@ -108,8 +108,8 @@ class _LeftOut:
             f"{self.unanswered:,} posts are left out, because they have no answer for "
             f"{' or '.join(self.labels)}.": self.unanswered,
             f"{self.blank:,} posts are left out, because they have neither text nor image.": self.blank,
-            f"{self.copies:,} training posts are left out, because their words are those of held-out posts, and their "
-            "images too where both have one.": self.copies,
+            f"{self.copies:,} training posts are left out, because they are copies of held-out posts: with the same "
+            "words, and the same image where both have one, or without words with the same image.": self.copies,
         }
         return [line for line, some in lines.items() if some]
 

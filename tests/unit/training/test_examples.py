@@ -78,6 +78,21 @@ def test_memes_that_share_a_caption_alone_are_no_copies(tmp_path: Path) -> None:
     assert held_out.copies == 3
 
 
+def test_copies_of_an_image_without_words_stay_out_of_training(tmp_path: Path) -> None:
+    first, copy = image(tmp_path / "1.png", b"one"), image(tmp_path / "copy.png", b"one")
+    other, larger = image(tmp_path / "other.png", b"two"), image(tmp_path / "larger.png", b"three")
+    stored, same_name = Path("s3:/bucket/val/1.png"), Path("s3:/bucket/train/1.png")
+    held_out = HeldOut(examples(("", first), ("\N{ANGRY FACE}", None), ("", stored), ("words", larger)))
+    trained = examples(
+        *(("", path) for path in (copy, other, larger, stored, same_name)),
+        ("\N{WINKING FACE} @them", copy),
+        ("\N{ANGRY FACE}", copy),
+        ("\N{ANGRY FACE}", other),
+        ("words", copy),
+    )
+    assert held_out.without_copies(trained).ids == ["1", "2", "4", "7", "8"]
+
+
 def test_copies_of_a_tweet_that_differ_in_links_and_mentions_stay_out_of_training_and_in_one_fold() -> None:
     held_out = HeldOut(
         examples(("a joke https://t.co/one", None), ("https://t.co/two", None), ("\N{ANGRY FACE}", None))

@@ -156,9 +156,9 @@ def test_copies_of_held_out_posts_are_counted(tmp_path: Path, caplog: pytest.Log
     path.write_text("text,racist,split\nwords,1,val\nWords!,1,train\nother,0,train\n")
     trained, _ = read_examples(recipe, path)
     assert trained.words == [("other", "")]
-    assert "1 training posts are left out, because their words are those of held-out posts" in caplog.text
+    assert "1 training posts are left out, because they are copies of held-out posts" in caplog.text
     path.write_text("text,racist,split\nwords,1,val\nWords!,1,train\n")
-    with pytest.raises(ConfigError, match=r"trains on\. 1 training posts are left out, because their words"):
+    with pytest.raises(ConfigError, match=r"trains on\. 1 training posts are left out, because they are copies"):
         read_examples(recipe, path)
 
 
