@@ -52,7 +52,7 @@ _TOGETHER: Final = (
     .label("together")
 )
 _RECENT: Final = (
-    select(votes, items.c.text, items.c.image_text, _TOGETHER)
+    select(votes, items.c.text, items.c.image_text, items.c.queue.label("now_in"), _TOGETHER)
     .join(items, items.c.id == votes.c.item)
     .where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None))
     .order_by(votes.c.decided_at.desc(), votes.c.id.desc())
@@ -140,8 +140,8 @@ def seen_today(db: Connection, person: int, now: float) -> int:
 def recent(db: Connection, person: int, *, before: tuple[float, int] | None = None, limit: int = 50) -> Sequence[Any]:
     """Returns a person's answers that stand, the newest first: each with its item's words.
 
-    `together` is the number of items that were answered at once, without what was taken back; `before`, `decided_at`
-    and `id` of the answer after which to go on.
+    `now_in` is the queue of the item by now, which the person may not see; `together` is the number of items that were
+    answered at once, without what was taken back; `before`, `decided_at` and `id` of the answer after which to go on.
     """
     query = _RECENT if before is None else _RECENT.where(tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before))
     return db.execute(query, {"person": person, "limit": limit}).all()

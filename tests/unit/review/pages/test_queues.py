@@ -40,6 +40,23 @@ def test_queues_are_for_those_whose_they_are(client: TestClient, console: Consol
     assert "Did you mean &#39;main&#39;" in client.get("/queues/mian").text
 
 
+def test_own_answers_show_no_words_of_queues_that_one_no_longer_sees(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1", "kept words"), submission("2", "lost words", queue="escalated")], NOW)
+    for item in (1, 2):
+        answer = {"csrf": token, "action": "block", "label.racist": "yes", "submission": f"s{item}"}
+        client.post(f"/items/{item}/claim", data={"csrf": token})
+        client.post(f"/items/{item}/vote", data=answer)
+    assert "lost words" in client.get("/me").text
+    with console.database.write() as tx:
+        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["main"])
+    page = client.get("/me").text
+    assert "kept words" in page
+    assert "lost words" not in page
+    assert 'href="/items/2"' not in page
+    assert "Item 2, in a queue that you do not see" in page
+
+
 def test_a_list_goes_on_where_it_stopped(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     console.intake.take([submission(f"{i}0", f"words {chr(97 + i) * 9} {i}", score=0.5) for i in range(35)], NOW)
