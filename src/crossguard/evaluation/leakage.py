@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,15 +104,21 @@ def overlap(fingerprint: Sequence[str], hashed: Iterable[str]) -> Overlap:
     return Overlap(len(inside), seen, share, low)
 
 
-def leaks(provenance: Mapping[str, Any], posts: Sequence[Post]) -> list[str]:
-    """Returns a sentence for each part of these posts that something was fitted on, by sketches under `fitted_on`."""
-    told = []
-    entries = provenance.get("fitted_on", ())
+def overlaps(
+    entries: Sequence[Mapping[str, Any]], posts: Iterable[Post]
+) -> Iterator[tuple[Mapping[str, Any], Overlap]]:
+    """Yields each fingerprint, by its `sketch`, of a set that contains notably many of these posts."""
     hashed = hashes(posts) if entries else []
     for entry in entries:
         found = overlap(entry.get("sketch", ()), hashed)
-        if found.low < NOTABLE:
-            continue
+        if found.low >= NOTABLE:
+            yield entry, found
+
+
+def leaks(provenance: Mapping[str, Any], posts: Sequence[Post]) -> list[str]:
+    """Returns a sentence for each part of these posts that something was fitted on, by sketches under `fitted_on`."""
+    told = []
+    for entry, found in overlaps(provenance.get("fitted_on", ()), posts):
         tested = "" if found.tested == len(posts) else f" ({found.seen} of the {found.tested} that can be told)"
         told.append(
             f"FITTED ON THESE POSTS: {'about ' if tested else ''}{found.share:.0%} of the evaluated posts{tested} are "

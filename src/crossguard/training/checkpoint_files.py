@@ -66,7 +66,7 @@ def write_checkpoint_files(
             folder / PREDICTIONS,
             ids=pack_texts(measured.ids),
             sources=pack_texts(measured.sources),
-            contents=pack_texts([post_hash(post) for _, post in _posts(measured)]),
+            contents=pack_texts([post_hash(post) for _, post in posts_of(measured)]),
             logits=logits,
             targets=measured.targets,
             unions=measured.unions,
@@ -103,14 +103,14 @@ def _sketches(examples: Examples) -> list[dict[str, Any]]:
     found: dict[str, list[str]] = {}
     for chunk in examples.chunks():
         posts: dict[str, list[Post]] = {}
-        for source, post in _posts(chunk):
+        for source, post in posts_of(chunk):
             posts.setdefault(source, []).append(post)
         for source, own in posts.items():
             found[source] = joined_sketch(found.get(source, []), sketch(own))
     return [{"name": name, "sketch": of_source} for name, of_source in found.items()]
 
 
-def _posts(examples: Examples) -> Iterator[tuple[str, Post]]:
+def posts_of(examples: Examples) -> Iterator[tuple[str, Post]]:
     """Yields each post with the name of its source."""
     for chunk in examples.chunks():
         columns = (chunk.sources, chunk.ids, chunk.words, chunk.images)

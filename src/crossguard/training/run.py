@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from crossguard.bundle import TOKENIZER
 from crossguard.cache import cache_folder
 from crossguard.errors import ConfigError
-from crossguard.evaluation.leakage import stored_fingerprints
+from crossguard.evaluation.leakage import joined_fingerprints, overlaps, stored_fingerprints
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import Outputs, find_inference_config, load_average, read_inference
 from crossguard.training.batches import Batcher
-from crossguard.training.checkpoint_files import write_checkpoint_files
+from crossguard.training.checkpoint_files import posts_of, write_checkpoint_files
 from crossguard.training.examples import Examples
 from crossguard.training.measure import chosen, measure_outputs, unmeasured
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
@@ -68,7 +68,9 @@ def train(
     with claimed(folder):
         examples, measured = read_examples(recipe, data, fold)
         earlier = _starts(start)
+        trained_before = _trained_before(start)
         _warn(recipe, examples, measured, fold)
+        _warn_of_leaks(measured, trained_before)
         _warn_of_choice(recipe, measured)
         _warn_of_unmeasured(recipe, measured)
         model, encoder, tokenizer = _build(recipe, start)
@@ -83,9 +85,7 @@ def train(
         began = saved_precision(folder) if resume else None
         trainer = Trainer(recipe, model, train_on, measure_on, folder, began=began)
         trainer.state.untrained = untrained
-        trainer.state.trained_before = [
-            entry for run in start for entry in stored_fingerprints(find_inference_config(run).parent, "trained_on")
-        ]
+        trainer.state.trained_before = trained_before
         measures, logits = trainer.run(resume=resume, save_every=save_every)
         if trainer.accelerator.is_main_process:
             write_checkpoint_files(
@@ -111,6 +111,25 @@ def _starts(start: Sequence[Path]) -> list[dict[str, Any]]:
         return [read_inference(run) for run in start]
     except (FileNotFoundError, ValueError) as error:
         raise ConfigError(f"Cannot start from {', '.join(map(str, start))}: {error}") from None
+
+
+def _trained_before(start: Sequence[Path]) -> list[dict[str, Any]]:
+    """Returns fingerprints of what the runs were trained on that this one starts from, one per name."""
+    folders = [find_inference_config(run).parent for run in start]
+    return joined_fingerprints(entry for folder in folders for entry in stored_fingerprints(folder, "trained_on"))
+
+
+def _warn_of_leaks(measured: Examples, trained_before: Sequence[Mapping[str, Any]]) -> None:
+    """Says which held-out posts the weights know that the run starts from."""
+    for entry, found in overlaps(trained_before, (post for _, post in posts_of(measured))):
+        logger.warning(
+            "%s of %s held-out posts were trained on before ('%s', by what --start names), so measures of this run "
+            "will look better than they are. Hold out what was held out then, by the same --fold or column 'split', "
+            "or start from other weights.",
+            f"{'' if found.tested == len(measured) else 'About '}{round(found.share * len(measured)):,}",
+            f"{len(measured):,}",
+            entry["name"],
+        )
 
 
 def _untrained(examples: Examples, readable: PixelCache, earlier: Sequence[dict[str, Any]]) -> list[str]:

@@ -221,6 +221,21 @@ def test_a_run_knows_the_posts_that_its_start_was_trained_on(short: Recipe, tmp_
 
 
 @pytest.mark.filterwarnings("default")
+def test_held_out_posts_that_the_start_was_trained_on_are_told_before_the_run(
+    short: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table, one = write_tiny_table(tmp_path / "table"), tmp_path / "one"
+    train(short, table, one, fold=Fold(0, 4))
+    known = len(read_examples(short, table, Fold(1, 4))[1])
+    for fold, told in ((Fold(1, 4), True), (Fold(0, 4), False)):
+        caplog.clear()
+        with patch("crossguard.training.run.build_model", _stop), pytest.raises(ConfigError, match="enough seen"):
+            train(short, table, tmp_path / "two", start=[one], fold=fold)
+        assert (f"{known} of {known} held-out posts were trained on before ('tiny'" in caplog.text) == told
+        assert ("--start names" in caplog.text) == told
+
+
+@pytest.mark.filterwarnings("default")
 def test_a_resumed_run_computes_in_the_numbers_in_which_it_began(
     short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
