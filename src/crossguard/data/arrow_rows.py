@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from crossguard.data.binary_rows import posts_of
+from crossguard.data.binary_rows import look_at, posts_of, unused_texts
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError, as_sentence, needs_extra
 from crossguard.records import Post
@@ -51,9 +51,16 @@ class ArrowPosts:
 
     def read(self, first: int = 1) -> Iterator[Post]:
         """Returns the posts; `first` is the number of the first row."""
-        used = list(self._found.values())
-        batches = self._stream if self._builder.extra else (batch.select(used) for batch in self._stream)
+        batches = self._stream if self._builder.extra else self._used()
         return posts_of(batches, self._builder, self._where, first)
+
+    def _used(self) -> Iterator[Any]:
+        """Yields the record batches with the columns that posts are made of."""
+        used = list(self._found.values())
+        for batch in self._stream:
+            if others := unused_texts(batch.schema, self._builder):
+                look_at(iter([batch.select(others)]), self._builder)
+            yield batch.select(used)
 
 
 def record_batches(file: IO[bytes], where: str) -> tuple[int, list[RecordBatch]]:

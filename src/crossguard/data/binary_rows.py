@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from crossguard.data.arrow_times import with_ids_as_text, with_times_as_text
 from crossguard.data.cells import written
 from crossguard.data.formats import kind_of
 from crossguard.data.image_formats import SUFFIXES
-from crossguard.data.post_builder import PostBuilder
+from crossguard.data.post_builder import LOOKED_AT, PostBuilder
 from crossguard.errors import StorageError, TableError, as_sentence, needs_extra, number_of
 from crossguard.records import Post
 
@@ -65,9 +65,31 @@ class ParquetPosts:
         batches = self._file.iter_batches(batch_size=ROWS, row_groups=groups, columns=self._used)
         first = sum(self.groups[: groups.start]) + 1
         try:
+            if others := unused_texts(self._file.schema_arrow, self._builder):
+                some = self._file.iter_batches(batch_size=LOOKED_AT, row_groups=groups[:1], columns=others)
+                look_at(some, self._builder)
             yield from posts_of(batches, self._builder, self._where, first, skip)
         finally:
             self._file.close()
+
+
+def unused_texts(schema: Any, builder: PostBuilder) -> list[str]:
+    """Returns the columns of texts that a builder gets to see nothing of, and may want to."""
+    import pyarrow as pa
+
+    if builder.extra or not builder.looks_for_words:
+        return []
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    return [name for name in texts if name not in builder.found.values() and texts.count(name) == 1]
+
+
+def look_at(batches: Iterator[Any], builder: PostBuilder) -> None:
+    """Shows a builder the first rows of the first batch; what is damaged is told where posts are read."""
+    import pyarrow as pa
+
+    with suppress(pa.ArrowException, OSError, StopIteration):
+        for row in rows_of(next(batches).slice(0, LOOKED_AT), None):
+            builder.look(row or {})
 
 
 def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: int = 1, skip: int = 0) -> Iterator[Post]:

@@ -24,6 +24,11 @@ _SHOWN_CELLS: Final = 3
 _SHOWN_CHARACTERS: Final = 40
 # Words of a text; a column of names has one or two.
 _SEVERAL: Final = 3
+_READ: Final = 1000
+# Of a cell of hardly more words than that, a time or a year makes a date: `Monday, November 30, 2026 at 8:03 PM`.
+_TIME: Final = re.compile(r"\b\d{1,2}:\d{2}|\b(?:19|20)\d{2}\b")
+_DATE: Final = 8
+_IN_JSON: Final = ("{", '["', "['")
 _CLASSES: Final = " Classes need a column of 1 and 0 each, as by pandas.get_dummies."
 
 
@@ -85,9 +90,18 @@ def _share(value: Any) -> float | None:
 
 
 def holds_words(cells: Iterable[Any]) -> bool:
-    """Whether most cells of a column hold several words, as the texts of posts do and names and labels do not."""
-    several = [isinstance(cell, str) and len(cell.split()) >= _SEVERAL for cell in cells]
-    return 2 * sum(several) > len(several)
+    """Whether most cells of a column hold several words, as texts do and names, labels, dates and addresses do not."""
+    all_ = list(cells)
+    texts = [cell for cell in all_ if isinstance(cell, str) and _is_text(cell[:_READ])]
+    # What stands in many rows, such as the program that sent a post, is no text of theirs.
+    return 2 * len(texts) > len(all_) and 2 * len(set(texts)) >= len(texts)
+
+
+def _is_text(cell: str) -> bool:
+    parts = cell.split()
+    words = [part for part in parts if "://" not in part and any(map(str.isalpha, part))]
+    dated = len(parts) <= _DATE and _TIME.search(cell) is not None
+    return len(words) >= _SEVERAL and not dated and not cell.lstrip().startswith(_IN_JSON)
 
 
 def holds_shares(cells: Iterable[Any]) -> bool:

@@ -29,6 +29,8 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "file": "is not read; if it names images: {image_path}",
 }
 _KNOWN_SHAPES: Final = 1000
+# So many rows are looked at for words in columns that are not used.
+LOOKED_AT: Final = 100
 # From here on, floats lack whole numbers; pandas turns a column of ids with a gap into floats.
 _INEXACT: Final = 2.0**53
 # Of an object inside another one; at the top, these are found as columns.
@@ -63,6 +65,9 @@ class PostBuilder:
         self.image_root = image_root
         # By the names of a row: the objects of JSON may differ in theirs.
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
+        # Of the first rows with images and without a column of text: the cells that are not used, None for no text.
+        self._others: dict[str, list[str | None]] = {}
+        self._looked = 0
         # Names that were asked for and no row had so far: an object of JSON may leave fields out.
         self._lacking = list(columns.renamed.values())
 
@@ -128,6 +133,24 @@ class PostBuilder:
         asked = self._lacking if self.header else ()
         return [f"no post has the column '{name}', so it was not read.{suggest(name, self.header)}" for name in asked]
 
+    @property
+    def words(self) -> list[str]:
+        """Which columns may be the text of posts with images, one sentence each, by the first rows that were read."""
+        texts = any("text" in found for found in self._matches.values())
+        return [] if texts else notes_of_words(self._others, self.found, self.columns)
+
+    @property
+    def looks_for_words(self) -> bool:
+        """Whether it matters what the columns of a table hold that are not used."""
+        return bool(self.header) and self._looked < LOOKED_AT and _lacks_text(self.found)
+
+    def look(self, row: Mapping[str, Any]) -> None:
+        """Remembers what one of the first rows says in columns that are not used."""
+        self._looked += 1
+        for name, cell in row.items():
+            if name not in self.found.values():
+                self._others.setdefault(name, []).append(cell if isinstance(cell, str) else None)
+
     def tell(self, notes: Iterable[str]) -> None:
         """Adds what a person should know, each sentence once."""
         self.notes += [note for note in notes if note not in self.notes]
@@ -141,6 +164,8 @@ class PostBuilder:
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
         id_ = place
+        if self.looks_for_words:
+            self.look(row)
         try:
             found = self._found(row)
             cells = {meaning: row.get(name) for meaning, name in found.items()}
@@ -218,7 +243,7 @@ def notes_of_unread(names: Iterable[str], found: Mapping[str, str], columns: Col
 
 def notes_of_words(cells: Mapping[str, Iterable[Any]], found: Mapping[str, str], columns: Columns) -> list[str]:
     """Returns a sentence for each unused column, by its cells, that may be the text of posts with images alone."""
-    if "text" in found or {"image", "image_path"}.isdisjoint(found):
+    if not _lacks_text(found):
         return []
     told = dict(unread(cells, found))  # which have a sentence of their own
     return [
@@ -227,6 +252,11 @@ def notes_of_words(cells: Mapping[str, Iterable[Any]], found: Mapping[str, str],
         for name, values in cells.items()
         if name not in told and holds_words(values)
     ]
+
+
+def _lacks_text(found: Mapping[str, str]) -> bool:
+    """Whether a table has images and no text."""
+    return "text" not in found and not {"image", "image_path"}.isdisjoint(found)
 
 
 class RowBuilder(AnyBuilder):

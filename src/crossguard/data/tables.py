@@ -101,12 +101,12 @@ class PostReader:
         found = [self._duplicates.warning] if self._duplicates.warning else []
         if self._folder is not None:
             found += self._folder.warnings
-        return found + self._builder.notes + self._builder.missing
+        return found + self._builder.notes + self._builder.words + self._builder.missing
 
     @property
     def unread(self) -> list[str]:
         """Those of the warnings that say what posts are read without."""
-        return self._builder.unread
+        return self._builder.unread + self._builder.words
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.cells import Shares, names_in
 from crossguard.data.columns import Columns, OwnColumns, plain_name
-from crossguard.data.post_builder import AnyBuilder, PostBuilder, notes_of_words
+from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
@@ -184,7 +184,7 @@ def read_annotated(
         *answers_,
         columns_,
         positive_from,
-        (*builder.unread, *notes_of_words(extra, builder.found, builder.columns)),
+        (*builder.unread, *builder.words),
         empty,
         np.array(groups, dtype=np.int64),
     )

@@ -36,7 +36,7 @@ class UnitReader:
     @property
     def notes(self) -> list[str]:
         """What a person should know about the columns of the last unit, one sentence each."""
-        return [] if self._builder is None else self._builder.notes
+        return [] if self._builder is None else self._builder.notes + self._builder.words
 
     @property
     def consumed(self) -> int:

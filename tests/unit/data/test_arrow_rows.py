@@ -36,6 +36,14 @@ def test_posts_come_in_order_with_the_other_columns_on_request() -> None:
     assert [post.extra for post in opened(data, extra=True).read()] == [{"likes": row["likes"]} for row in ROWS]
 
 
+@pytest.mark.parametrize("extra", [True, False])
+def test_words_under_another_name_are_told_beside_images(*, extra: bool) -> None:
+    data = stored("stream", rows=[{"image_path": "a.png", "Kommentar": f"what they said {row}"} for row in range(10)])
+    builder = PostBuilder(Columns(), Path(), extra=extra)
+    assert len(list(ArrowPosts(io.BytesIO(data), builder, "'in.arrow'").read())) == 10
+    assert [note.split("'")[1] for note in builder.words] == ["Kommentar"]
+
+
 def test_of_columns_of_one_name_the_last_is_kept() -> None:
     table = pa.table([pa.array(["a"]), pa.array([1]), pa.array([2])], names=["text", "x", "x"])
     sink = io.BytesIO()

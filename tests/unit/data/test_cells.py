@@ -1,4 +1,4 @@
-"""What a cell of a label says, and what of it is refused."""
+"""What a cell of a label says, what of it is refused, and which cells are texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from crossguard.data.cells import Shares, as_text, names_in
+from crossguard.data.cells import Shares, as_text, holds_words, names_in
 from crossguard.errors import PostError, TableError
 
 
@@ -92,3 +92,23 @@ def test_bytes_that_are_no_text_are_told() -> None:
 )
 def test_what_a_cell_names(cell: Any, names: list[str]) -> None:
     assert names_in(cell) == names
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["what they said", "and there again", None], True),
+        (["see https://example.org now please", "in 2024 they said all this about us and all of them"], True),
+        (["what they said", "", None], False),
+        (["Twitter for iPhone"] * 5, False),
+        (["New York", "Jane Doe"], False),
+        (["https://a.org/1 https://a.org/2 https://a.org/3", "https://b.org"], False),
+        (["Wed Oct 10 20:19:24 +0000 2018", "Monday, November 30, 2026 at 8:03 PM"], False),
+        (["2026-11-30 20:03:53 UTC", "30 November 2026"], False),
+        (["a81f77b2", "0c1d 77b2"], False),
+        (["['one', 'two', 'three']", '{"what": "they said", "and": "again"}'], False),
+        ([3.5, 7, b"what they said"], False),
+    ],
+)
+def test_a_column_of_words_is_known_by_its_cells(cells: list[Any], *, words: bool) -> None:
+    assert holds_words(cells) is words

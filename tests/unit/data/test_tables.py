@@ -7,11 +7,13 @@ import tracemalloc
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.support.tables import brief, read, write
 
+from crossguard.data.columns import Columns
 from crossguard.data.tables import PostReader, read_whole
 from crossguard.errors import TableError
 from crossguard.records import Post
@@ -75,6 +77,40 @@ class TestColumns:
     def test_each_object_of_json_has_its_own_names(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", '{"text": "a"}\n{"Text": "b"}\n{"comment": "c", "message": "d"}\n')
         assert brief(read(path)) == [("line-1", "a"), ("line-2", "b"), ("line-3", "!field_ambiguous")]
+
+    @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "xlsx"])
+    @pytest.mark.parametrize("extra", [True, False])
+    def test_words_under_another_name_are_told_beside_images(self, tmp_path: Path, suffix: str, *, extra: bool) -> None:
+        rows = [
+            {
+                "id": f"{row}",
+                "image_path": "a.png",
+                "Kommentar": f"what they said {row}",
+                "when": "2026-11-30 20:03 UTC",
+            }
+            for row in range(3)
+        ]
+        path = tmp_path / f"in.{suffix}"
+        frame = pd.DataFrame(rows)
+        if suffix == "jsonl":
+            frame.to_json(path, orient="records", lines=True)
+        else:
+            getattr(frame, "to_excel" if suffix == "xlsx" else f"to_{suffix}")(path, index=False)
+        reader = PostReader(path, extra=extra)
+        assert [post.error for post in reader] == [None] * 3
+        (told,) = reader.warnings
+        assert told.startswith("column 'Kommentar' holds words, and no column is the text;")
+        assert told.endswith(": --text-column Kommentar")
+        assert reader.unread == [told]
+        reader = PostReader(path, extra=extra, columns=Columns(text="Kommentar"))
+        assert [post.text for post in reader] == [row["Kommentar"] for row in rows]
+        assert reader.warnings == []
+
+    def test_words_are_not_told_where_another_object_has_a_text(self, tmp_path: Path) -> None:
+        first = '{"image_path": "a.png", "Kommentar": "what they said"}\n'
+        reader = PostReader(write(tmp_path / "in.jsonl", first + '{"image_path": "b.png", "text": "hello"}\n'))
+        assert len(list(reader)) == 2
+        assert reader.warnings == []
 
     def test_other_columns_come_along_on_request(self, tmp_path: Path) -> None:
         path = tmp_path / "in.parquet"

@@ -56,6 +56,16 @@ def test_a_parquet_unit_reads_its_own_rows_of_a_group(tmp_path: Path) -> None:
     assert len(units) > 1
 
 
+def test_words_under_another_name_are_told_for_a_unit_of_images(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("image_path,Kommentar\n" + "a.png,what they said\n" * 2)
+    (source,) = sources_of([str(path)], unit_posts=4)
+    reader = UnitReader(JobSpec(inputs=(str(path),), output="", policy={}))
+    for _, units in cut_all([source], Columns(), 4):
+        assert [len(list(reader.posts(unit))) for unit in units] == [2]
+    assert [note.split("'")[1] for note in reader.notes] == ["Kommentar"]
+
+
 def test_rows_that_damage_took_are_failed_posts_in_their_places(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b"".join(b'{"text": "%d"}\n' % number for number in range(5000)), mtime=0))
