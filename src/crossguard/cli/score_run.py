@@ -125,7 +125,8 @@ def _output(moderator: Moderator, options: Options, kept: tuple[str, ...]) -> Ou
     if options.file is not None:
         how = {"resume": options.resume, "overwrite": options.overwrite}
         return open_output(options.file, labels, kept=kept, attributes=attributes, format=options.format, **how)
-    return open_stream(sys.stdout.buffer, labels, options.format or "jsonl", kept, attributes)
+    kind, terminal = options.format or "jsonl", sys.stdout.isatty()
+    return open_stream(sys.stdout.buffer, labels, kind, kept, attributes, terminal=terminal)
 
 
 def _tell_where(options: Options) -> None:

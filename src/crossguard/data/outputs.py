@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Self
 
+from crossguard.data.masking import visible_lines
 from crossguard.data.row_formats import JsonlRows, RowFormat
 from crossguard.data.whole_files import WholeFile
 from crossguard.errors import OutputError
@@ -102,6 +103,15 @@ class Output:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class TerminalOutput(Output):
+    """Rows on a terminal, which nothing in a post steers."""
+
+    def flush(self) -> None:
+        """Hands all rows to the operating system, without characters that steer; raises as that of a stream."""
+        self._waiting[:] = [visible_lines(b"".join(self._waiting).decode()).encode()]
+        super().flush()
 
 
 class FileOutput(Output):

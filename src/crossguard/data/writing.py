@@ -15,7 +15,7 @@ from typing import BinaryIO
 from crossguard.data.formats import SUFFIX_FORMATS
 from crossguard.data.image_sources import is_url
 from crossguard.data.lines import MAX_LINE_BYTES
-from crossguard.data.outputs import FileOutput, JournaledOutput, Output, has_content, journal_of
+from crossguard.data.outputs import FileOutput, JournaledOutput, Output, TerminalOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
 from crossguard.data.storage import JOB_FOLDER, PARTS_MANIFEST, SCHEMES, Storage, is_remote
 from crossguard.data.whole_files import WHOLE_FILES
@@ -77,15 +77,18 @@ def open_stream(
     format: str = "jsonl",  # noqa: A002 - see above
     kept: Sequence[str] = (),
     attributes: Collection[str] = (),
+    *,
+    terminal: bool = False,
 ) -> Output:
-    """Returns the output for stdout.
+    """Returns the output for stdout: for a file or another program as it is, and on a terminal harmless.
 
     Raises:
         OutputError: A format that is written at once, at the end of a run.
     """
     if format in WHOLE_FILES:
         raise OutputError(f"{format} cannot go to stdout. Name a file: -o decisions.{format}")
-    return Output(stream, _rows(format, Names(labels, kept, tuple(attributes))), "stdout")
+    kind = TerminalOutput if terminal else Output
+    return kind(stream, _rows(format, Names(labels, kept, tuple(attributes))), "stdout")
 
 
 def _rows(kind: str, names: Names) -> RowFormat:

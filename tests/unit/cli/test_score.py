@@ -311,6 +311,20 @@ class TestTables:
         assert "[red]" in out
         assert not set("\x1b\x07") & set(out)
 
+    @pytest.mark.parametrize("kind", ["csv", "jsonl"])
+    def test_nothing_steers_the_terminal_that_shows_rows(
+        self, kind: str, score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = [{"id": "\x1b]0;x\x07\x9b2Jx\u202e", "text": "one\ntwo", "\x1b[2J": "y"}, {"id": "2", "text": "hi"}]
+        (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        asked = (tmp_path / "in.jsonl", "--format", kind, "--keep", "-q")
+        piped = score(*asked).out
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        shown = score(*asked).out
+        assert {"\x9b", "\u202e"} <= set(piped), "as it is, for a file or another program"
+        assert not set("\x1b\x07\x9b\u202e") & set(shown)
+        assert ("2Jx" in shown, shown.count("\n")) == (True, piped.count("\n"))
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
