@@ -68,7 +68,7 @@ def engine_for(sample: Sample) -> Engine:
     ranked = {task.name: Ranked(task) for task in (*tasks, sample.task(ANY))}
     pooled = Ranked(pool(tasks)) if tasks else None
     complete, correct, owners = sample.complete(), sample.correct(), sample.owners
-    copies = {task.name: _of_each_kind(task.truth, owners[task.rows]) for task in (*tasks, sample.task(ANY))}
+    copies = {task.name: of_each_kind(task.truth, owners[task.rows]) for task in (*tasks, sample.task(ANY))}
     of_labels = np.mean([copies[task.name] for task in tasks], axis=0) if tasks else 1.0
 
     def compute(counts: Counts, random: np.random.Generator | None = None) -> Table:
@@ -101,7 +101,7 @@ def worth(owners: NDArray[np.int64]) -> float:
     return float(len(owners) ** 2 / (copies**2).sum()) if len(owners) else 0.0
 
 
-def _of_each_kind(truth: NDArray[np.bool_], owners: NDArray[np.int64]) -> Rounds:
+def of_each_kind(truth: NDArray[np.bool_], owners: NDArray[np.int64]) -> Rounds:
     """Returns the copies of a hateful post, twice, and of a harmless one, twice: (4, 1), as `Ranked` takes kinds.
 
     A text of spam with a thousand copies says nothing of how many copies the hateful posts have.

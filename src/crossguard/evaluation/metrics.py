@@ -45,6 +45,36 @@ class Metric:
         return next((reason for need in ("post", *self.needs) if (reason := _MISSING[need](task))), "")
 
 
+class _Strays:
+    """Posts on the wrong side of a ranking that has none there: a hateful one amid the harmless ones, and vice versa.
+
+    No resample has one either, so that ranking and calibration would seem certain. One in the middle leaves about as
+    much possible as the interval of R. G. Newcombe (2006, method 5) of an AUC of 1.
+    """
+
+    def __init__(self, ranks: NDArray[np.float64], scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> None:
+        """Takes posts by falling rank, (m,) each."""
+        hateful, harmless = ranks[truth], ranks[~truth]
+        both = len(hateful) > 0 and len(harmless) > 0
+        above = not both or bool(hateful[-1] > harmless[0])  # also where one kind is all there is
+        apart = above or bool(hateful[0] < harmless[-1])
+        others = (scores[~truth], scores[truth])
+        amid = np.array([found[len(found) // 2] if len(found) else np.nan for found in others])
+        # Of a hateful and a harmless stray, (2,): score minus truth, log loss, bin; 0 without posts of the other kind
+        self.gaps = np.nan_to_num(amid - (1, 0))
+        self.surprise = _surprise(np.nan_to_num(np.abs(amid - (0, 1)), nan=1.0))
+        self.bins = bin_of(np.nan_to_num(amid))
+        self._in_ranks, self._in_scores = (~np.isnan(amid)[:, None] & where for where in (apart, above))
+
+    def in_ranks(self, unseen: Rounds) -> Rounds:
+        """Returns how many hateful and harmless ones there are, (2, rounds), where the AUC is 0 or 1."""
+        return np.asarray(unseen[1:3] * self._in_ranks)
+
+    def in_scores(self, unseen: Rounds) -> Rounds:
+        """Returns how many hateful and harmless ones there are, (2, rounds), where no harmless post is above others."""
+        return np.asarray(unseen[1:3] * self._in_scores)
+
+
 class Ranked:
     """One task, sorted by falling rank, ready for many rounds."""
 
@@ -60,21 +90,25 @@ class Ranked:
         hateful, harmless = ranks[truth], ranks[~truth]
         # How many harmless posts rank no lower than the first and the last hateful one: none, or all, may be reached
         self._before = [int((harmless >= end).sum()) for end in (hateful[0], hateful[-1])] if len(hateful) else [0, 0]
+        self._strays = _Strays(ranks, scores, truth)
         gap = scores - truth
         # Columns of sums that thresholds and calibration need: one matrix product gives them for all rounds.
-        surprise = -np.log(np.maximum(np.where(truth, scores, 1 - scores), np.finfo(np.float64).eps))
+        surprise = _surprise(np.where(truth, scores, 1 - scores))
         self._sums = np.column_stack([flags & truth, flags & ~truth, gap**2, surprise]).astype(np.float64)
         # Sorted scores fall into their calibration bins one after the other; ranks may be those before a cross-fit.
         self._by_score = None if (np.diff(scores) <= 0).all() else np.argsort(-scores, kind="stable")
         in_turn = slice(None) if self._by_score is None else self._by_score
         self._gap = gap[in_turn]
-        self._bins = np.flatnonzero(np.diff(bin_of(scores[in_turn]), prepend=-1))
+        bins = bin_of(scores[in_turn])
+        self._bins = np.flatnonzero(np.diff(bins, prepend=-1))
+        self._filled = bins[self._bins]
 
     def __call__(self, counts: Counts, unseen: Rounds | None = None) -> dict[str, Rounds]:
         """Returns every metric by name, (rounds,), for counts of shape (rounds, posts); NaN where it is undefined.
 
         `unseen`, (4, rounds), are numbers of hateful posts that are found and missed, and of harmless ones that are
-        flagged and passed: each counts where there is no post of its kind, and so none in any resample.
+        flagged and passed: each counts where there is no post of its kind, and so none in any resample. Where hateful
+        and harmless posts are apart, those that are missed and flagged count in the other metrics, too.
         """
         drawn = counts[:, self._rows]
         positive, negative = drawn * self._truth, drawn * (1 - self._truth)
@@ -86,6 +120,8 @@ class Ranked:
         hits, alarms = hits + found, alarms + flagged
         hateful = yes + found + missed
         recall, wrong = ratio(hits, hateful), ratio(alarms, total - yes + flagged + passed)
+        strays = self._strays.in_scores(more)
+        scored = total + strays.sum(axis=0)
         result = {
             "support": yes,
             "precision": ratio(hits, hits + alarms),
@@ -93,19 +129,21 @@ class Ranked:
             "f1": np.where(hateful > 0, ratio(2 * hits, hits + alarms + hateful), np.nan),
             "false_positive_rate": wrong,
             "balanced_accuracy": (recall + 1 - wrong) / 2,
-            "brier": ratio(squares, total),
-            "log_loss": ratio(surprise, total),
-            "ece": np.where(total >= BINS, ratio(self._miscalibration(wide), total), np.nan),
+            "brier": ratio(squares + self._strays.gaps**2 @ strays, scored),
+            "log_loss": ratio(surprise + self._strays.surprise @ strays, scored),
+            "ece": np.where(total >= BINS, ratio(self._miscalibration(wide, strays), scored), np.nan),
         }
         return result | self._ranking(positive, negative, (yes, total - yes), more)
 
-    def _miscalibration(self, wide: Rounds) -> Rounds:
+    def _miscalibration(self, wide: Rounds, strays: Rounds) -> Rounds:
         """Sum over bins of the distance between summed scores and summed outcomes, (rounds,)."""
         if not len(self._bins):
             return np.zeros(len(wide))
         if self._by_score is not None:
             wide = wide[:, self._by_score]
         sums = np.add.reduceat(wide * self._gap, self._bins, axis=1)
+        for place, gap, times in zip(self._strays.bins, self._strays.gaps, strays, strict=True):
+            sums[:, self._filled == place] += (times * gap)[:, None]
         return np.asarray(np.abs(sums).sum(axis=1))
 
     def _ranking(
@@ -117,11 +155,14 @@ class Ranked:
             negative = np.add.reduceat(negative, self._starts, axis=1)
         hits, alarms = np.cumsum(positive, axis=1, dtype=np.int32), np.cumsum(negative, axis=1, dtype=np.int32)
         above = np.einsum("rg,rg->r", negative.astype(np.float64), hits - 0.5 * positive)
-        precision = hits / np.maximum(hits + alarms, 1)
-        result = {
-            "roc_auc": ratio(above, yes * no),
-            "average_precision": ratio(np.einsum("rg,rg->r", positive, precision), yes),
-        }
+        low, high = self._strays.in_ranks(unseen)
+        above += 0.5 * (low * (no + high) + yes * high)
+        result = {"roc_auc": np.where(yes * no > 0, ratio(above, (yes + low) * (no + high)), np.nan)}
+        low, high = self._strays.in_scores(unseen)
+        wrong = alarms + high[:, None] * (hits > 0.5 * yes[:, None]) if high.any() else alarms
+        precise = np.einsum("rg,rg->r", positive, hits / np.maximum(hits + wrong, 1))
+        precise += low * ratio(yes + low, yes + low + 0.5 * no + high)
+        result["average_precision"] = np.where(yes > 0, ratio(precise, yes + low), np.nan)
         padded = np.concatenate([np.zeros((len(hits), 1), dtype=np.int32), hits], axis=1)
         for rate in FALSE_POSITIVE_RATES:
             allowed = (alarms <= (rate + ROUNDING) * no[:, None]).sum(axis=1)
@@ -145,6 +186,11 @@ def measure(y_true: ArrayLike, y_score: ArrayLike, y_pred: ArrayLike | None = No
     task = LabelTask("", truth, scores, flags, np.arange(len(truth)))
     found = Ranked(task)(np.ones((1, len(truth)), dtype=np.int32))
     return {name: number(float(found[name][0]), metric.missing(task)) for name, metric in METRICS.items()}
+
+
+def _surprise(certainty: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the log loss of posts by the score that their answer has, in nats."""
+    return np.asarray(-np.log(np.maximum(certainty, np.finfo(np.float64).eps)))
 
 
 def confusion(task: LabelTask, counts: Counts) -> Rounds:

@@ -78,6 +78,59 @@ def test_what_is_wrong_each_time_is_not_certain() -> None:
     assert found.overall["subset_accuracy"].high == pytest.approx(2.5 / 30, abs=0.04)
 
 
+def test_an_auc_of_one_leaves_as_much_open_as_by_newcombe() -> None:
+    for hateful, harmless, low in ((30, 30, 0.933), (20, 300, 0.948), (5, 200, 0.806)):
+        truth = (np.arange(hateful + harmless) < hateful)[:, None].astype(np.float64)
+        found = evaluate(Sample.build(("x",), truth, 0.3 + 0.4 * truth), rounds=1000)
+        for estimate in (
+            found.per_label["x"]["roc_auc"],
+            found.per_label["any"]["roc_auc"],
+            found.overall["roc_auc_macro"],
+        ):
+            assert (estimate.value, estimate.high) == (1, 1)
+            assert estimate.low == pytest.approx(low, abs=0.03)
+        precision = found.per_label["x"]["average_precision"]
+        assert precision.low is not None
+        assert precision.low < 0.95
+
+
+def test_an_auc_of_zero_is_not_certain_and_one_of_a_constant_score_is() -> None:
+    truth = (np.arange(60) < 30)[:, None].astype(np.float64)
+    wrong = evaluate(Sample.build(("x",), truth, 0.7 - 0.4 * truth), rounds=400).per_label["x"]["roc_auc"]
+    assert (wrong.value, wrong.low) == (0, 0)
+    assert wrong.high == pytest.approx(0.067, abs=0.03)
+    constant = evaluate(Sample.build(("x",), truth, np.full((60, 1), 0.5)), rounds=50).per_label["x"]["roc_auc"]
+    assert (constant.value, constant.low, constant.high) == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("kind", [0.0, 1.0])
+def test_scores_of_one_kind_of_post_do_not_show_how_far_those_of_the_other_are_off(kind: float) -> None:
+    truth, off = np.full((300, 1), kind), np.linspace(0, 0.001, 300)[:, None]
+    found = evaluate(Sample.build(("x",), truth, np.abs(truth - off)), rounds=1000)
+    for key, mean in (("ece", 0.0005), ("brier", 0.0), ("ece_macro", 0.0005), ("brier_macro", 0.0)):
+        estimate = (found.overall if key.endswith("macro") else found.per_label["x"])[key]
+        assert estimate.value == pytest.approx(mean, abs=1e-6)
+        assert estimate.low == pytest.approx(0, abs=1e-3)
+        assert estimate.high == pytest.approx(2.3 / 300, rel=0.35), key
+    loss = found.per_label["x"]["log_loss"]
+    assert loss.high == pytest.approx(-np.log(0.0005) * 2.5 / 300, rel=0.3)
+
+
+def test_a_sure_model_that_is_never_wrong_may_yet_be() -> None:
+    random, held = np.random.default_rng(0), {"brier": 0, "ece": 0, "roc_auc": 0}
+    true = {"brier": 0.01, "ece": 0.0095, "roc_auc": 0.99}
+    for trial in range(60):
+        truth, wrong = random.random(100) < 0.3, random.random(100) < 0.01
+        scores = np.where(truth != wrong, 0.9995, 0.0005) + 0.0004 * random.random(100)
+        found = evaluate(Sample.build(("x",), truth[:, None].astype(np.float64), scores[:, None]), 100, trial)
+        for key, value in true.items():
+            low, high = found.per_label["x"][key].low, found.per_label["x"][key].high
+            assert low is not None
+            assert high is not None
+            held[key] += low <= value <= high
+    assert min(held.values()) >= 0.9 * 60, held
+
+
 @pytest.mark.parametrize(("posts", "recall"), [(5, 0.8), (20, 0.95)])
 def test_intervals_of_few_posts_hold_the_true_recall(posts: int, recall: float) -> None:
     truth = (np.arange(40 + posts) < posts)[:, None].astype(np.float64)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from crossguard.evaluation.bootstrap import Table, resample, worth
-from crossguard.evaluation.estimates import Estimate, plain
+from crossguard.evaluation.bootstrap import Table, of_each_kind, resample, worth
+from crossguard.evaluation.estimates import JEFFREYS, Estimate, plain
 from crossguard.evaluation.metrics import Counts, Ranked, measure
 from crossguard.evaluation.sample import LabelTask, Sample
 
@@ -74,11 +74,17 @@ def _audit(task: LabelTask, inside: NDArray[np.bool_], owners: NDArray[np.int64]
     estimates = {key: _auc(part, owners) for key, part in parts.items()} | _rates(task, inside, own)
     ranked = {key: Ranked(part) for key, part in parts.items() if estimates[key].value is not None}
 
+    copies = {key: of_each_kind(parts[key].truth, owners[parts[key].rows]) for key in ranked}
+    random = np.random.default_rng((seed, 1))  # other numbers than those that draw the posts
+
     def compute(counts: Counts) -> Table:
-        return {key: one(counts)["roc_auc"] for key, one in ranked.items()}
+        shape = (4, len(counts))
+        return {
+            key: one(counts, copies[key] * random.gamma(JEFFREYS, size=shape))["roc_auc"] for key, one in ranked.items()
+        }
 
     drawn = resample(compute, owners, rounds, seed)
-    estimates |= {key: estimates[key].with_rounds(found) for key, found in drawn.items()}
+    estimates |= {key: estimates[key].with_rounds(found).around_value() for key, found in drawn.items()}
     return GroupAudit(int(inside.sum()), int((inside & task.truth).sum()), estimates)
 
 

@@ -37,6 +37,17 @@ def test_the_three_aucs_are_those_of_borkan(seed: int, shift: float) -> None:
         assert estimates[key].value == pytest.approx(roc_auc_score(truth[rows], scores[rows])), key
 
 
+def test_an_auc_of_few_posts_that_are_apart_is_not_certain() -> None:
+    inside, truth = np.arange(200) < 20, np.arange(200) % 2 == 0
+    apart = Sample.build("a", truth[:, None].astype(float), 0.1 + 0.8 * truth[:, None], 0.5)
+    copied = replace(apart.take(np.arange(200).repeat(9)), groups=np.arange(200).repeat(9))
+    for one, members in ((apart, inside), (copied, inside.repeat(9))):
+        estimates = audit_groups(one, {"g": members}, rounds=400).groups["g"].estimates
+        assert estimates["subgroup_auc"].low == pytest.approx(0.83, abs=0.05), "of ten posts of each kind"
+        assert estimates["bpsn_auc"].low == pytest.approx(0.89, abs=0.04), "of ten beside ninety"
+        assert {estimates[key].high for key in AUCS} == {1.0}
+
+
 def test_rates_are_counted_at_the_live_flags() -> None:
     scored, inside = sample(1)
     truth, flags = scored.truth[:, 0] > 0, scored.flags[:, 0]
