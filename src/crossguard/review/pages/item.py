@@ -18,7 +18,6 @@ from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.schema import MINUTE
-from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
 
 SHOWN_ALIKE = 20
@@ -125,7 +124,7 @@ def vote(visit: Visit) -> Response:
         with visit.console.database.write() as tx:
             row = seen(visit, tx)
             if others := _chosen(visit, tx, row):
-                items.lock(tx, table.c.id.in_((row.id, *others)))
+                items.lock_posts(tx, (row.id, *others))
             for item in (row.id, *others):
                 votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
             return next_after(visit, tx, row)

@@ -122,8 +122,9 @@ def state(db: Connection) -> Any:
 
 
 def retry(tx: Connection, now: float) -> int:
-    """Tries again what was given up; returns how many.
+    """Tries again what was given up; returns how many. Messages that are just being changed are passed over.
 
     One attempt stays counted: a message of which no answer came may have arrived, which `withdraw` must know.
     """
-    return tx.execute(update(deliveries).where(_GIVEN_UP).values(attempts=1, next_at=now)).rowcount
+    free = select(deliveries.c.id).where(_GIVEN_UP).with_for_update(skip_locked=True)
+    return tx.execute(update(deliveries).where(deliveries.c.id.in_(free)).values(attempts=1, next_at=now)).rowcount

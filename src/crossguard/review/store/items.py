@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, SelectBase, bindparam, insert, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    SelectBase,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    union_all,
+)
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store.claims import DECIDED, OF_POSTS
@@ -29,6 +41,23 @@ _IMAGES: Final = (
     .order_by(images.c.position)
 )
 _REPORTS: Final = select(reports).where(reports.c.item == bindparam("item")).order_by(reports.c.id)
+_given, _post, _version, _appeal = (items.alias(name) for name in ("given", "post", "version", "appeal"))
+_ABOUT: Final = (
+    _post.c.id.in_(
+        select(func.coalesce(_given.c.appeal_of, _given.c.id)).where(
+            _given.c.id.in_(bindparam("items", expanding=True))
+        )
+    ),
+    _version.c.source == _post.c.source,
+    _version.c.kind.in_((*OF_POSTS, "gold")),
+)
+# Apart, as each has an index.
+_SAME_POST: Final = select(_version.c.id).where(*_ABOUT, _version.c.external == _post.c.external)
+_EARLIER_OF_POST: Final = select(_version.c.id).where(
+    *_ABOUT, _version.c.version_of == _post.c.external, _post.c.version_of.is_(None)
+)
+_VERSIONS: Final = union_all(_SAME_POST, _EARLIER_OF_POST)
+_AGAINST: Final = select(_appeal.c.id).where(_appeal.c.appeal_of.in_(_VERSIONS))
 _EARLIER: Final = (
     select(items.c.id, items.c.text, items.c.image_text, items.c.outcome)
     .where(
@@ -70,7 +99,23 @@ def lock(tx: Connection, *which: ColumnElement[bool]) -> None:
 
     Appeals come first, as the post of one is changed when it is decided.
     """
-    tx.execute(select(items.c.id).where(*which).order_by(items.c.appeal_of.is_(None), items.c.id).with_for_update())
+    tx.execute(_in_order(*which))
+
+
+def _in_order(*which: ColumnElement[bool]) -> Select[Any]:
+    return select(items.c.id).where(*which).order_by(items.c.appeal_of.is_(None), items.c.id).with_for_update()
+
+
+_LOCKED_POSTS: Final = _in_order(items.c.id.in_(union_all(_SAME_POST, _EARLIER_OF_POST, _AGAINST)))
+
+
+def lock_posts(tx: Connection, numbers: Sequence[int]) -> None:
+    """Locks all that is there about the posts of items or appeals, before any of it or of its messages is changed.
+
+    That is what `of_version` finds with earlier versions, and golden items. On SQLite, nobody else writes meanwhile.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(_LOCKED_POSTS, {"items": list(numbers)})
 
 
 def under_id(source: str, external: str) -> tuple[ColumnElement[bool], ...]:

@@ -12,7 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, golden, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
-from crossguard.review.store.items import get, lock, of_version, own_id, under_id
+from crossguard.review.store.items import get, lock_posts, of_version, own_id
 from crossguard.review.store.likenesses import contents_of
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -56,8 +56,10 @@ _APPEALS: Final = (
 def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submission: str, now: float) -> None:
     """Records a decision, and the item's outcome when no other vote is needed.
 
-    A submission that was recorded before is not recorded twice, so a page may send it again.
+    A submission that was recorded before is not recorded twice, so a page may send it again. Who decides several items
+    locks their posts before.
     """
+    lock_posts(tx, [item])
     row, said = _held(tx, item, person, submission, now)
     if row is None:
         return
@@ -101,7 +103,7 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
         raise NotFoundError("There is nothing to undo: the decision was undone before, or is not yours.")
     if found[0].decided_at < now - within_s:
         raise ReviewError(f"A decision can be undone for {within_s / 60:.0f} minutes. Ask a lead to reopen the item.")
-    lock(tx, items.c.id.in_([vote.item for vote in found]))
+    lock_posts(tx, [vote.item for vote in found])
     final = {vote.item: why for vote in found if vote.kind == VOTE and (why := _why_final(tx, get(tx, vote.item)))}
     taken = [vote for vote in found if vote.item not in final]
     if not taken:
@@ -134,7 +136,7 @@ def _bring_back(tx: Connection, item: int, now: float) -> None:
 
 def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
     """Takes back every answer to an item, at a lead's word, so that it is decided anew."""
-    get(tx, item, lock=True)
+    lock_posts(tx, [item])
     valid = (votes.c.item == item, votes.c.kind != SUGGEST, votes.c.undone_at.is_(None))
     tx.execute(update(votes).where(*valid).values(undone_at=now))
     reopen(tx, item, now)
@@ -143,6 +145,8 @@ def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
 
 def reopen(tx: Connection, item: int, now: float) -> None:
     """Opens an item whose votes no longer amount to its outcome; who received the outcome is told.
+
+    Its post is locked, see `items.lock_posts`.
 
     Raises:
         ReviewError: Its content is deleted, or there is an appeal against its decision.
@@ -196,7 +200,6 @@ def _send_last(tx: Connection, reopened: Any, now: float) -> None:
 def _give_back(tx: Connection, appeal: Any) -> None:
     """Gives what was decided about a post the outcomes that it has without an appeal: another one's, or its own."""
     about = _of_post(tx, appeal)
-    _lock_post(tx, about)
     followed = False  # the golden item has one answer: that of the first item whose outcome it had
     others = [row for row in _appeals(tx, about) if row.id != appeal.id and row.state == DECIDED]
     for row in about:
@@ -206,12 +209,6 @@ def _give_back(tx: Connection, appeal: Any) -> None:
             values = {"outcome": last.outcome, "hateful": last.hateful} if last else _decided(own)
             followed = followed or golden.follow(tx, row, values["outcome"])
             _change(tx, row.id, values)
-
-
-def _lock_post(tx: Connection, about: Sequence[Any]) -> None:
-    """Locks what there is about a post and its golden item in the order of all others, before any of it is changed."""
-    if about:
-        lock(tx, *under_id(about[0].source, about[0].external))
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:
@@ -279,7 +276,6 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
     if outcome is not None:
         values = values | _decided(outcome) | {"state": DECIDED, "decided_at": now}
         about = _of_post(tx, row) if row.appeal_of is not None else ()
-        _lock_post(tx, about)
         for earlier in about:  # what is exported, learnt from and measured is the last word
             if earlier.state == DECIDED:
                 golden.follow(tx, earlier, outcome.to_dict())

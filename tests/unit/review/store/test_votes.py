@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, decide_one, person, row, take, undo
 
@@ -43,6 +46,42 @@ def events(database: Database) -> list[str]:
     with database.read() as db:
         waiting = outbox.c.next_at.is_not(None) | (outbox.c.attempts > 0)
         return list(db.execute(select(outbox.c.event).where(waiting).order_by(outbox.c.next_at)).scalars())
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_reopening_and_deciding_versions_of_one_post_come_one_after_the_other(
+    console: Console, database: Database, ann: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both change the messages about the earlier version, and PostgreSQL ends one of two that wait for each other."""
+    names = itertools.count(1)
+    monkeypatch.setattr("secrets.token_hex", lambda _: f"{next(names):032}")  # else messages have any order
+    report = {"reporter": "r", "reason": "insult"}
+    console.intake.take([submission("1", "first"), submission("1", "first", report=report)], NOW)
+    cast(database, 1, ann)
+    cast(database, 2, ann)
+    console.intake.take([submission("1", "second")], NOW)
+    assert [row(database, item).external for item in (1, 2, 3)] == ["1#1", "1#1", "1"]
+    failed: list[Exception] = []
+
+    def decide() -> None:
+        try:
+            cast(database, 3, ben)
+        except DBAPIError as error:
+            failed.append(error)
+
+    deciding, send_last = threading.Thread(target=decide), votes._send_last
+
+    def meanwhile(tx: Connection, reopened: Any, now: float) -> None:  # after the message of item 2 was taken back
+        deciding.start()
+        deciding.join(1)
+        send_last(tx, reopened, now)
+
+    monkeypatch.setattr(votes, "_send_last", meanwhile)
+    with database.write() as tx:
+        votes.clear(tx, 2, ann, NOW + 1)
+    deciding.join()
+    assert failed == []
+    assert [row(database, item).state for item in (1, 2, 3)] == ["decided", "open", "decided"]
 
 
 def test_a_decision_is_recorded_once_and_goes_out(console: Console, database: Database, ann: Person) -> None:
