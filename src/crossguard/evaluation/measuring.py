@@ -20,7 +20,16 @@ from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.score_tables import GivenScores
-from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, in_other_languages, score, unscored
+from crossguard.evaluation.scoring import (
+    Scored,
+    View,
+    changed_by_hand,
+    half_answered,
+    has_both,
+    in_other_languages,
+    score,
+    unscored,
+)
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -212,6 +221,7 @@ def _gaps(sample: Sample, given: GivenScores) -> list[str]:
         warnings.append(
             f"Left out of the metrics: {posts} without a score, and without an answer or anything to score."
         )
+    warnings += half_answered(sample)
     copies = len(sample) - len(np.unique(sample.owners))
     if copies > MANY_COPIES * len(sample):
         warnings.append(

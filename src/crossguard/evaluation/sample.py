@@ -125,8 +125,7 @@ class Sample:
 
     def complete(self) -> NDArray[np.bool_]:
         """Returns which posts have an answer for every annotated label, (n,)."""
-        answered = ~np.isnan(self.truth[:, self._known])
-        return np.asarray(answered.all(axis=1)) & self._known.any()
+        return _complete(self.truth)
 
     def correct(self) -> NDArray[np.bool_]:
         """Returns whether all annotated labels of a post are decided right, (n,); only for complete posts."""
@@ -140,18 +139,35 @@ class Sample:
         return replace(self, ids=tuple(np.asarray(self.ids, dtype=object)[rows]), **own)
 
     def _any(self) -> LabelTask:
-        """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them.
+        """Highest score and any flag against `overall`.
 
-        Where it is not told, a label that is annotated for no post is left out: nobody can say whether its flags are
-        right.
+        Where the post as a whole is not told, a label that is annotated for no post is left out: nobody can say whether
+        its flags are right.
         """
-        known = np.where((self.truth > 0).any(axis=1), 1.0, np.nan)
-        known[self.complete() & np.isnan(known)] = 0.0
-        told = ~np.isnan(self.hateful)
-        counted = told[:, None] | self._known
+        counted = ~np.isnan(self.hateful)[:, None] | self._known
         scores, flags = np.where(counted, self.scores, 0.0).max(axis=1), (self.flags & counted).any(axis=1)
         before = None if self.before is None else np.where(counted, self.before, 0.0).max(axis=1)
-        return _task(ANY, np.where(told, self.hateful, known), scores, np.asarray(flags), before)
+        return _task(ANY, overall(self.truth, self.hateful), scores, np.asarray(flags), before)
+
+
+def overall(truth: NDArray[np.float64], hateful: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns whether posts are hateful at all, (n,): 1, 0 or NaN, as told, else by labels if all of them are answered.
+
+    Of a post that lacks an answer, one yes would settle it, too. But then only those with a yes counted, and no
+    harmless one: precision would be too high.
+
+    Args:
+        truth: (n, L), 1 yes, 0 no, NaN not annotated; labels that are annotated for no post do not count.
+        hateful: (n,), what is told of the post as a whole: 1, 0 or NaN.
+    """
+    by_labels = np.where(_complete(truth), (truth > 0).any(axis=1), np.nan)
+    return np.where(np.isnan(hateful), by_labels, hateful)
+
+
+def _complete(truth: NDArray[np.float64]) -> NDArray[np.bool_]:
+    answered = ~np.isnan(truth)
+    known = answered.any(axis=0)
+    return np.asarray(answered[:, known].all(axis=1)) & known.any()
 
 
 def in_turn(groups: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crossguard.decision.policy import Kind, Policy
 from crossguard.errors import InputError, number_of
 from crossguard.evaluation.annotated import Annotated
-from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.sample import ANY, Sample, overall
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 
@@ -70,6 +70,17 @@ def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
     posts = number_of(sum(failed.values()), "post")
     return [f"Left out of {what}: {posts}{of} that could not be scored ({reasons})."]
+
+
+def half_answered(sample: Sample) -> list[str]:
+    """Returns a note on posts of which only some labels are known, so that nobody says whether they are hateful."""
+    some = ~np.isnan(sample.truth).all(axis=1)
+    left = int((some & np.isnan(overall(sample.truth, sample.hateful))).sum())
+    if not left:
+        return []
+    which = number_of(left, "post") if left == some.sum() else f"{left:,} of {number_of(int(some.sum()), 'post')}"
+    why = "with an answer for some labels only, hateful ones as well as harmless ones"
+    return [f"Left out of '{ANY}': {which} {why}. A column 'hateful' would say what they are."]
 
 
 def in_other_languages(scored: Scored) -> list[str]:

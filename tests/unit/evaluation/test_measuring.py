@@ -68,6 +68,23 @@ def test_many_copies_are_told(tmp_path: Path) -> None:
     assert measure_scores(given, few, FEW).warnings == ()
 
 
+def test_posts_that_nobody_says_are_hateful_are_told(tmp_path: Path) -> None:
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / "a.csv").write_text("id,text,racist,sexist\n1,a,1,0\n2,b,0,0\n")
+    (tmp_path / "posts" / "b.csv").write_text("id,text,racist\n3,c,1\n4,d,0\n5,e,\n")
+    given = GivenScores(np.full((5, 2), 0.4), np.zeros((5, 2), dtype=np.bool_), {}, "elsewhere")
+    posts = read_annotated(tmp_path / "posts", ["racist", "sexist"])
+    run = measure_scores(given, posts, FEW)
+    assert run.warnings[0].startswith("Left out of 'any': 2 of 4 posts with an answer for some labels only")
+    assert (run.main.counts["any"].annotated, run.main.counts["racist"].annotated) == (2, 4)
+    told = measure_scores(given, replace(posts, hateful=np.array([1.0, 0.0, 1.0, 0.0, np.nan])), FEW)
+    assert (told.main.counts["any"].annotated, told.warnings) == (4, ())
+    neither = np.array([[1.0, np.nan], [np.nan, 0.0]] * 2 + [[np.nan] * 2])
+    none = measure_scores(given, replace(posts, truth=neither), FEW)
+    assert none.warnings[0].startswith("Left out of 'any': 4 posts with an answer")
+    assert none.main.per_label["any"]["f1"].reason == "no annotated post"
+
+
 def test_baselines_know_nothing(tiny: Moderator, annotated: Annotated) -> None:
     run, _ = measure_model(tiny, annotated, FEW)
     every = run.variants["baseline all-positive"]

@@ -14,12 +14,22 @@ def sample(truth: list[list[float]], scores: list[list[float]], thresholds: floa
 
 
 def test_any_takes_the_highest_score_and_the_told_answer() -> None:
-    truth = np.array([[1.0, NAN], [0.0, 0.0], [0.0, NAN], [0.0, 0.0]])
-    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 4), 0.5, hateful=np.array([NAN, NAN, NAN, 1.0]))
+    truth = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, NAN], [0.0, 0.0], [NAN, 0.0]])
+    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 5), 0.5, hateful=np.array([NAN, NAN, NAN, 1.0, 0.0]))
     task = told.task("any")
-    assert task.rows.tolist() == [0, 1, 3], "the third post may carry the label that nobody looked at"
-    assert task.truth.tolist() == [True, False, True]
-    assert task.scores.tolist() == [0.9, 0.9, 0.9]
+    assert task.rows.tolist() == [0, 1, 3, 4], "the third post may carry the label that nobody looked at"
+    assert task.truth.tolist() == [True, False, True, False]
+    assert task.scores.tolist() == [0.9] * 4
+
+
+def test_any_takes_hateful_and_harmless_posts_alike_where_answers_are_missing() -> None:
+    """Were a post known by one yes, but only by every no, most harmless ones would be left out and few hateful ones."""
+    random = np.random.default_rng(0)
+    carries, missing = random.random((20_000, 3)) < 0.05, random.random((20_000, 3)) < 0.4
+    truth = np.where(missing, NAN, carries.astype(np.float64))
+    task = Sample.build("abc", truth, random.random(truth.shape)).task("any")
+    assert task.truth.mean() == pytest.approx(carries.any(axis=1).mean(), abs=0.01)
+    assert not missing[task.rows].any()
 
 
 def test_any_leaves_out_labels_that_nobody_annotated_unless_the_answer_is_told() -> None:

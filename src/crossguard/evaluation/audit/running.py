@@ -26,8 +26,8 @@ from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, meas
 from crossguard.evaluation.audit.suites import SuiteResult, run_suite, score_phrases
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.leakage import leaks
-from crossguard.evaluation.sample import ANY
-from crossguard.evaluation.scoring import in_other_languages, score, unscored
+from crossguard.evaluation.sample import ANY, overall
+from crossguard.evaluation.scoring import half_answered, in_other_languages, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.saving import save_json
 
@@ -89,6 +89,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         name = Path(request.posts.source).name
         scored = score(moderator, request.posts)
         told = [*unscored(scored.failed, "the audit"), *request.posts.notes, *in_other_languages(scored)]
+        told += half_answered(scored.sample) if request.question == ANY else []
         told += _leaks(moderator, request.posts)
         notes += [f"{name}: {note}" for note in told]
         texts = [f"{post.text} {post.image_text}" for post in scored.annotated.posts]
@@ -123,9 +124,15 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
 
 def _check_answers(posts: Annotated, question: str) -> None:
     known = [name for name, column in zip(posts.labels, posts.truth.T, strict=True) if not np.isnan(column).all()]
-    known += [ANY] if known or not np.isnan(posts.hateful).all() else []
-    if question not in known:
-        raise InputError(f"'{posts.source}' has no answers for '{question}'. It has: {', '.join(known) or 'none'}.")
+    known += [] if np.isnan(overall(posts.truth, posts.hateful)).all() else [ANY]
+    if question in known:
+        return
+    if question == ANY and known:
+        raise InputError(
+            f"Every post of '{posts.source}' lacks an answer for a label, so nobody says which are hateful. "
+            f"Ask for one label: --label {known[0]}. Or add a column 'hateful'."
+        )
+    raise InputError(f"'{posts.source}' has no answers for '{question}'. It has: {', '.join(known) or 'none'}.")
 
 
 def _leaks(moderator: Moderator, posts: Annotated) -> list[str]:

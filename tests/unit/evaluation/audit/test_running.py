@@ -89,6 +89,10 @@ def test_posts_without_answers_to_the_question_are_refused_before_they_are_score
         audit(tiny, AuditRequest(hateful_alone, question="sexist"))
     with pytest.raises(InputError, match=r"no answers for 'any'\. It has: none\.$"):
         audit(tiny, AuditRequest(replace(hateful_alone, hateful=annotated.hateful)))
+    halves = annotated.truth.copy()
+    halves[::2, 0], halves[1::2, 1] = np.nan, np.nan
+    with pytest.raises(InputError, match=r"lacks an answer for a label.* --label racist\. Or add a column"):
+        audit(tiny, AuditRequest(replace(annotated, truth=halves)))
 
 
 def test_an_audit_on_posts_that_something_was_fitted_to_says_so(tiny: Moderator, annotated: Annotated) -> None:
@@ -107,6 +111,16 @@ def test_sentences_to_swap_are_missed_only_where_they_were_asked_for(
     posts = replace(annotated, columns={"race": races})
     found = audit(tiny, AuditRequest(posts=posts, group_columns=("race",), swaps=swaps, rounds=0))
     assert [note for note in found.warnings if "names" in note] == list(told)
+
+
+def test_posts_that_nobody_says_are_hateful_are_told_where_that_is_asked(tiny: Moderator, annotated: Annotated) -> None:
+    truth = annotated.truth.copy()
+    truth[0, 0] = np.nan
+    posts = replace(annotated, truth=truth)
+    found = audit(tiny, AuditRequest(posts=posts, rounds=0))
+    assert found.warnings[0].startswith("posts.jsonl: Left out of 'any': 1 of 120 posts with an answer for some labels")
+    of_label = audit(tiny, AuditRequest(posts=posts, question="sexist", rounds=0))
+    assert not any("Left out" in told for told in of_label.warnings)
 
 
 def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated: Annotated) -> None:
