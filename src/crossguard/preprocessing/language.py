@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.cache import cache_folder, keep
-from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL, WISH, as_shown
+from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL, WISH, as_shown, visible
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -62,7 +62,8 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
     text = WISH.sub(" ", as_shown(text[:MOST_CHARACTERS]))
     text = unicodedata.normalize("NFKC", text)  # full-width letters are Latin ones
     text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", text))
-    words = WORD.findall(MENTION.sub(" ", URL.sub(" ", RETWEET.sub("", text))))
+    text = MENTION.sub(" ", URL.sub(" ", RETWEET.sub("", text)))
+    words = WORD.findall(visible(text))  # last, since what cannot be seen ends links
     if "en" in known and _is_english(words):
         return "en"
     letters = " ".join(words)

@@ -125,7 +125,7 @@ def shorten(text: str, name: NormalizerName) -> str:
         return _plain(without_padding(text)[:MOST_CHARACTERS])
     # Blanks may be padding as entities of HTML, too.
     text = without_padding(as_shown(text[: PADDED * MOST_CHARACTERS]))[:MOST_CHARACTERS]
-    words = _visible(URL.sub(" ", text))
+    words = visible(URL.sub(" ", text))
     return _plain(REPEATED.sub(r"\1\1\1\1", words)) or _plain(text)
 
 
@@ -142,7 +142,7 @@ def as_shown(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(_visible(text).split())
+    return " ".join(visible(text).split())
 
 
 def _social(text: str) -> str:
@@ -152,7 +152,7 @@ def _social(text: str) -> str:
         words = LOST.sub(" ", text)  # none in a text that is nothing else
         text = "".join(map(_name_symbol, _smiling(text if words.isspace() else words)))
         text = URL.sub(r"\g<0> ", text)  # what ends a link may be invisible, and gone in a moment
-    text = RETWEET.sub("", _visible(text))
+    text = RETWEET.sub("", visible(text))
     text = MENTION.sub(" user ", URL.sub(" ", text))
     text = HASHTAG.sub(lambda match: f" {CAMEL.sub(' ', match[1])} ", text)
     text = text.replace("`", "'") if text.isascii() else text.translate(QUOTES)
@@ -197,7 +197,8 @@ def _begin_compatible(character: str) -> str:
     return unicodedata.normalize("NFKC", character)[:EXPANSION]  # of up to 18 characters
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """Returns a text without what cannot be seen, and with spaces for blanks and white space."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_keep_visible, text))

@@ -47,6 +47,13 @@ def test_a_letter_that_is_blank_parts_words() -> None:
     assert language_of(GERMAN.replace(" ", "\u3164"), ["en"]) == "de"
 
 
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u200b", "\u200c", "\u2060", "\x00", "&shy;"])
+def test_what_cannot_be_seen_parts_no_words(unseen: str) -> None:
+    assert language_of(unseen.join(GERMAN), ["en"]) == "de"
+    assert language_of(unseen.join("Black history month starts on Monday at school"), ["en"]) in {"en", UNDETERMINED}
+    assert language_of(f"https://x.y/z{unseen}{GERMAN}", ["en"]) == "de"
+
+
 def test_letters_that_are_escaped_twice_count() -> None:
     assert language_of("&amp;#1055;&#1088;&#1080;&#1074;&#1077;&#1090; &#1082;&#1072;&#1082; дела", ["en"]) == "ru"
 
