@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
-from crossguard.evaluation.bootstrap import Table, resample
+from crossguard.evaluation.bootstrap import Table, copies_of, resample, worth
 from crossguard.evaluation.estimates import JEFFREYS, Estimate
 from crossguard.evaluation.metrics import Counts
-from crossguard.evaluation.sample import ANY
+from crossguard.evaluation.sample import ANY, in_turn
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -76,7 +76,7 @@ def measure_robustness(moderator: Moderator, annotated: Annotated, test: Evasion
 
     A post that cannot be scored in disguise counts as not flagged: whoever disguises it gets through.
     """
-    posts, truth = _tried(annotated, test)
+    posts, truth, groups = _tried(annotated, test)
     plain = _flags(moderator, posts, test.question)
     disguised = {}
     for name in EVASIONS:
@@ -84,7 +84,7 @@ def measure_robustness(moderator: Moderator, annotated: Annotated, test: Evasion
             test.on_way(name)
         changed = [_disguised(post, name, test.seed) for post in posts]
         disguised[name] = _flags(moderator, changed, test.question)
-    return summarise(annotated.source, truth, plain, disguised, test)
+    return summarise(annotated.source, truth, plain, disguised, test, groups=groups)
 
 
 def summarise(
@@ -93,16 +93,19 @@ def summarise(
     plain: NDArray[np.bool_],
     disguised: Mapping[str, NDArray[np.bool_]],
     test: EvasionTest,
+    *,
+    groups: NDArray[np.int64],
 ) -> Robustness:
-    """Builds the result."""
+    """Builds the result; copies of a post share a number in `groups`, (posts,), and count as one in intervals."""
     found, harmless = truth & plain, ~truth
+    told = worth(groups[found])
     flags = np.stack(list(disguised.values()), axis=1)
     kept, wrong = flags[found], flags[harmless]
     before = plain[harmless]
     ways = {
         name: Survival(
             EVASIONS[name],
-            Estimate.share(int(kept[:, column].sum()), len(kept), _NOTHING),
+            Estimate.share(told * float(kept[:, column].mean()) if told else 0.0, told, _NOTHING),
             int((wrong[:, column] & ~before).sum()),
             int((before & ~wrong[:, column]).sum()),
         )
@@ -113,17 +116,18 @@ def summarise(
     change = wrong.astype(np.float64) - before[:, None]
     return Robustness(
         source, test.question, int(truth.sum()), int(found.sum()), int(harmless.sum()), int(before.sum()),
-        mean=_mean(kept, 0, test, _NOTHING),
-        worst_tenth=_mean(kept[:, worst], 0, test, _NOTHING),
-        held_out=_mean(kept[:, held_out], 0, test, _NOTHING),
-        harmless_change=_mean(change, -1, test, "no harmless post"),
+        mean=_mean(kept, groups[found], 0, test, _NOTHING),
+        worst_tenth=_mean(kept[:, worst], groups[found], 0, test, _NOTHING),
+        held_out=_mean(kept[:, held_out], groups[found], 0, test, _NOTHING),
+        harmless_change=_mean(change, groups[harmless], -1, test, "no harmless post"),
         ways=ways,
     )  # fmt: skip
 
 
-def _tried(annotated: Annotated, test: EvasionTest) -> tuple[list[Post], NDArray[np.bool_]]:
-    """Draws posts with words and a known answer."""
-    task = annotated.sample(np.zeros(annotated.truth.shape)).task(test.question)
+def _tried(annotated: Annotated, test: EvasionTest) -> tuple[list[Post], NDArray[np.bool_], NDArray[np.int64]]:
+    """Draws posts with words and a known answer; returns them, whether they are hateful, and their groups of copies."""
+    sample = annotated.sample(np.zeros(annotated.truth.shape))
+    task = sample.task(test.question)
     words = [annotated.posts[row].text + annotated.posts[row].image_text for row in task.rows]
     worded = np.array([bool(text.strip()) for text in words], dtype=np.bool_)
     random = np.random.default_rng(test.seed)
@@ -135,8 +139,9 @@ def _tried(annotated: Annotated, test: EvasionTest) -> tuple[list[Post], NDArray
         raise InputError(
             f"'{annotated.source}' has no hateful post with words{asked}, so there is nothing to disguise."
         )
-    posts = [annotated.posts[row] for row in (*hateful, *harmless)]
-    return posts, np.repeat([True, False], [len(hateful), len(harmless)])
+    rows = np.concatenate([hateful, harmless])
+    truth = np.repeat([True, False], [len(hateful), len(harmless)])
+    return [annotated.posts[row] for row in rows], truth, sample.owners[rows]
 
 
 def _disguised(post: Post, name: str, seed: int) -> Post:
@@ -149,8 +154,8 @@ def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArra
     return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
 
 
-def _mean(table: NDArray[Any], least: int, test: EvasionTest, reason: str) -> Estimate:
-    """Mean over posts and ways of numbers from `least` to 1, with a bootstrap interval over posts.
+def _mean(table: NDArray[Any], groups: NDArray[np.int64], least: int, test: EvasionTest, reason: str) -> Estimate:
+    """Mean over posts and ways of numbers from `least` to 1, with a bootstrap interval over groups of posts.
 
     If no post has `least`, or none has 1, in every way, each resample gets some of such a post as H. Jeffreys' prior
     has it: few posts that are all alike say little about others.
@@ -158,15 +163,14 @@ def _mean(table: NDArray[Any], least: int, test: EvasionTest, reason: str) -> Es
     if not table.size:
         return Estimate.undefined(reason)
     per_post = table.mean(axis=1)
-    posts = len(per_post)
     ends = np.array([least, 1])
     absent = [not (per_post == end).any() for end in ends]
     random = np.random.default_rng((test.seed, 1))  # other numbers than those that draw the posts
 
     def compute(counts: Counts) -> Table:
-        unseen = random.gamma(JEFFREYS, size=(len(counts), 2)) * absent
-        return {"mean": (counts @ per_post + unseen @ ends) / (posts + unseen.sum(axis=1))}
+        unseen = random.gamma(JEFFREYS, size=(len(counts), 2)) * absent * copies_of(groups)
+        return {"mean": (counts @ per_post + unseen @ ends) / (counts.sum(axis=1) + unseen.sum(axis=1))}
 
-    drawn = resample(compute, np.arange(posts), test.rounds, test.seed)
+    drawn = resample(compute, in_turn(groups), test.rounds, test.seed)
     estimate = Estimate(float(per_post.mean()))
     return estimate.with_rounds(drawn["mean"]).around_value() if drawn else estimate

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_counts_of_each_kind_come_from_the_same_posts() -> None:
     plain = np.array([True, True, True, False, True, False])
     flags = {name: plain.copy() for name in EVASIONS}
     flags["dots"] = np.array([True, False, False, True, False, True])
-    found = summarise("x", truth, plain, flags, EvasionTest(rounds=50))
+    found = summarise("x", truth, plain, flags, EvasionTest(rounds=50), groups=np.arange(6))
     dots = found.ways["dots"]
     assert dots.kept.value == pytest.approx(1 / 3)
     assert (dots.newly_flagged, dots.no_longer_flagged) == (1, 1)
@@ -70,7 +71,7 @@ def test_few_posts_that_are_alike_say_little_of_others() -> None:
     truth = np.arange(8) < 3
     lost = [name for place, name in enumerate(EVASIONS) if place % 10 == 0]
     flags = {name: truth & (name not in lost) for name in EVASIONS}
-    found = summarise("x", truth, truth, flags, EvasionTest(rounds=300))
+    found = summarise("x", truth, truth, flags, EvasionTest(rounds=300), groups=np.arange(8))
     for mean, least in (
         (found.mean, 0.2),
         (found.worst_tenth, 0.2),
@@ -84,7 +85,36 @@ def test_few_posts_that_are_alike_say_little_of_others() -> None:
         assert mean.high - mean.low > least
     assert found.mean.low is not None
     assert found.mean.low > 0.3
-    assert summarise("x", truth, truth, flags, EvasionTest(rounds=0)).mean.low is None
+    assert summarise("x", truth, truth, flags, EvasionTest(rounds=0), groups=np.arange(8)).mean.low is None
+
+
+def test_copies_of_a_post_say_no_more_of_others_than_one() -> None:
+    """Half of ten hateful posts are found in every way, and one harmless post in ten becomes flagged."""
+    truth, odd = np.arange(20) < 10, np.arange(20) % 2 == 0
+    kept = (truth & odd) | (np.arange(20) == 19)
+    own = np.arange(20).repeat(9)
+    once = summarise("x", truth, truth, dict.fromkeys(EVASIONS, kept), EvasionTest(rounds=300), groups=np.arange(20))
+    flags = dict.fromkeys(EVASIONS, kept[own])
+    many, unknown = (
+        summarise("x", truth[own], truth[own], flags, EvasionTest(rounds=300), groups=groups)
+        for groups in (own, np.arange(180))
+    )
+    for one, same, narrow in (
+        (once.mean, many.mean, unknown.mean),
+        (once.ways["dots"].kept, many.ways["dots"].kept, unknown.ways["dots"].kept),
+        (once.harmless_change, many.harmless_change, unknown.harmless_change),
+    ):
+        assert (same.value, same.low, same.high) == pytest.approx((one.value, one.low, one.high), abs=0.02)
+        widths = [found.high - found.low for found in (narrow, same)]  # type: ignore[operator]
+        assert widths[0] < 0.6 * widths[1]
+
+
+def test_the_groups_of_annotated_posts_are_kept() -> None:
+    texts = [f"awful people {number}" for number in range(12)]
+    posts = replace(annotated(texts, [1] * 12), groups=np.arange(12) // 4)
+    found = measure_robustness(cast("Moderator", Reader()), posts, EvasionTest(rounds=5))
+    kept = found.ways["words_before"].kept
+    assert (kept.value, kept.low) == pytest.approx((1, 3 / (3 + 1.96**2)), abs=1e-3), "as of three posts"
 
 
 def test_nothing_found_is_undefined_and_not_zero() -> None:
