@@ -71,12 +71,15 @@ class Lexicon:
             return cost
         # Plain loops: correcting one word asks some three hundred times.
         costs, size = self._costs, len(word)
-        known = [costs[word + end] for end in FORMS if word + end in costs] if size > 3 else []  # noqa: PLR2004
+        known = []
+        if size > 3:  # noqa: PLR2004
+            known = [costs[word + end] for end in FORMS if word + end in costs and _takes(word, end)]
         if word[-1:] in LAST_OF_ENDINGS:
             for end in ENDINGS:
                 if size - len(end) > 2 and word.endswith(end):  # noqa: PLR2004
-                    cost = costs.get(word[: -len(end)])
-                    if cost is not None:
+                    stem = word[: -len(end)]
+                    cost = costs.get(stem)
+                    if cost is not None and _takes(stem, end):
                         known.append(cost)
         return min(known) + 1.0 if known else None
 
@@ -91,9 +94,11 @@ class Lexicon:
         return sum(length for length, hit in found if hit) / total if total else 1.0
 
     def best(self, candidates: Iterable[str]) -> str | None:
-        """Returns the most frequent known word among the candidates."""
-        short = (word for word in candidates if len(word) <= MOST_LETTERS)
-        costs = {word: cost for word in short if (cost := self._cost(word)) is not None}
+        """Returns the most frequent known word among the candidates; an inflected one only where there is no other."""
+        short = [word for word in candidates if len(word) <= MOST_LETTERS]
+        costs = {word: self._costs[word] for word in short if word in self._costs} or {
+            word: cost for word in short if (cost := self._cost(word)) is not None
+        }
         return min(costs, key=costs.__getitem__) if costs else None
 
     def split(self, letters: str) -> list[str] | None:
@@ -165,6 +170,13 @@ class Lexicon:
     def filled(self, pattern: str) -> str | None:
         """Returns the most frequent word that fits a pattern with one unknown letter, `*`."""
         return self.best(pattern.replace("*", letter, 1) for letter in LETTERS)
+
+
+def _takes(stem: str, end: str) -> bool:
+    """Returns whether a word may have an ending: `bake` no `ed`, `see` no second `d`, `jews` no second `s`."""
+    if end[0] == "e":
+        return stem[-1] != "e"
+    return stem[-1] == "e" if end in ("d", "r") else end != "s" or stem[-1] != "s"
 
 
 def variants(word: str, options: Mapping[str, Sequence[str]], most: int = 64) -> Iterator[str]:

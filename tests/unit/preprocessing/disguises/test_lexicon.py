@@ -34,6 +34,18 @@ def test_inflected_words_are_known_by_their_stems(form: str) -> None:
     assert "th" not in LEXICON
 
 
+@pytest.mark.parametrize("form", ["houseed", "areed", "walkd", "walkss", "houss"])
+def test_no_word_takes_an_ending_that_it_cannot_have(form: str) -> None:
+    known = Lexicon({"house": 0, "are": 1, "walk": 2, "walks": 3, "houses": 4})
+    assert form not in known
+
+
+def test_a_word_goes_before_an_inflected_one() -> None:
+    known = Lexicon({"walk": 0, **{f"filler{letter}": rank for rank, letter in enumerate("abcdefgh", 1)}, "wall": 99})
+    assert known.best(["walks", "wall"]) == "wall"
+    assert known.best(["walks", "wolks"]) == "walks"
+
+
 def test_a_word_without_end_is_not_looked_up() -> None:
     assert "walk" * MOST_LETTERS not in LEXICON
     assert LEXICON.correct("w" * (MOST_LETTERS + 1)) is None
