@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Self
 
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.json_rows import not_an_object
@@ -19,6 +19,44 @@ from crossguard.records import Post
 TEXT_SUFFIXES: Final = frozenset({".txt", ".text", ".caption"})
 # Names of groups that are remembered, to notice one whose files stand apart.
 _REMEMBERED: Final = 200_000
+# What `tarfile` raises for a block of zeros, and where the file ends without one.
+_END: Final[type[Exception]] = tarfile.EOFHeaderError  # type: ignore[attr-defined]
+_NOTHING: Final[type[Exception]] = tarfile.EmptyHeaderError  # type: ignore[attr-defined]
+_BUFFER: Final = 1 << 16
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar file whose end is where two blocks of zeros say so; what else looks like it is damage.
+
+    By itself, `tarfile` takes everything behind the first member that is no header for the end.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        """Reads the next member.
+
+        Raises:
+            ReadError: It is damaged, the file was cut, or something stands behind the end.
+            HeaderError: The end, which `tarfile` expects as this.
+        """
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.HeaderError as error:
+            if not isinstance(error, _END):
+                told = "it was cut, or never finished: the zeros at its end are missing"
+                raise tarfile.ReadError(told if isinstance(error, _NOTHING) else str(error)) from None
+            _check_end(tar.fileobj)
+            raise
+
+
+def _check_end(stream: Any) -> None:
+    """Checks that only zeros stand behind the end."""
+    while block := stream.read(_BUFFER):
+        if block.strip(b"\0"):
+            raise tarfile.ReadError(
+                "more stands behind the zeros that end it, as where files were joined by cat (give each of them, or "
+                "unpack this one: tar -xif)"
+            )
 
 
 def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Post]:
@@ -33,7 +71,7 @@ def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Pos
     count = 0
     seen: dict[str, bool] = {}
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as tar:
             for key, members in groupby(filter(_is_named, tar), _key):
                 post = _post(tar, members, builder, key)
                 if post is None:

@@ -27,6 +27,11 @@ def packed(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def hundred() -> bytes:
+    """A hundred posts, each of a header and a block."""
+    return packed({f"{number:03}.txt": b"hello" for number in range(100)})
+
+
 def read(data: bytes) -> list[Post]:
     return list(read_tar(io.BytesIO(data), PostBuilder(Columns(), Path()), "'in.tar'"))
 
@@ -116,3 +121,33 @@ def test_a_bad_member_fails_its_post_alone(
 def test_a_damaged_file_is_told(data: bytes) -> None:
     with pytest.raises(TableError, match=r"'in\.tar' is damaged after"):
         read(data)
+
+
+def test_what_follows_damage_is_not_lost_without_a_word() -> None:
+    data, at = hundred(), 50 * 2 * tarfile.BLOCKSIZE
+    flipped = bytearray(data)
+    flipped[at] ^= 1
+    for damaged in (
+        bytes(flipped),
+        data[:at],  # between two members
+        data[: at + 100],
+        data[:at] + bytes(1024) + data[at + 1024 :],
+        data[:at] + b"x" * 4096 + data[at + 4096 :],
+    ):
+        posts = read_tar(io.BytesIO(damaged), PostBuilder(Columns(), Path()), "'in.tar'")
+        # The last one before may lack a file, so it counts as lost, too.
+        assert [next(posts).id for _ in range(49)][-1] == "048"
+        with pytest.raises(TableError, match=r"'in\.tar' is damaged after 49 posts"):
+            next(posts)
+
+
+def test_files_joined_by_cat_are_told() -> None:
+    with pytest.raises(TableError, match="joined by cat"):
+        read(hundred() + hundred())
+
+
+def test_one_block_of_zeros_is_an_end() -> None:
+    members = 100 * 2 * tarfile.BLOCKSIZE
+    assert len(read(hundred()[: members + tarfile.BLOCKSIZE])) == 100
+    with pytest.raises(TableError, match="the zeros at its end are missing"):
+        read(hundred()[:members])
