@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Literal, Self
 
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.json_rows import not_an_object
@@ -63,16 +63,17 @@ def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Pos
     """Yields a post per group of neighbouring files: an image, a text, and `.json` with further columns.
 
     The name of the group is the id where `.json` has none. Members that are none of these are left out, and so are
-    hidden ones, of which macOS puts one before each file.
+    hidden ones, of which macOS puts one before each file. A link fails its post: what it leads to may lie anywhere.
 
     Raises:
-        TableError: The file is not a tar file, or is damaged, or an image and a text of one name stand apart.
+        TableError: The file is not a tar file, or is damaged, or an image and a text of one name stand apart, or none
+            of its members is one of these.
     """
     count = 0
     seen: dict[str, bool] = {}
     try:
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as tar:
-            for key, members in groupby(filter(_is_named, tar), _key):
+            for key, members in groupby(filter(_is_read, tar), _key):
                 post = _post(tar, members, builder, key)
                 if post is None:
                     continue
@@ -85,12 +86,30 @@ def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Pos
                         )
                 count += 1
                 yield post
+            if not count and not all(member.isdir() for member in tar.getmembers()):
+                raise TableError(
+                    f"{where} has no posts: none of its files is an image, a text ({', '.join(sorted(TEXT_SUFFIXES))}) "
+                    "or .json."
+                )
     except (tarfile.TarError, EOFError) as error:
         raise TableError(f"{where} is damaged after {number_of(count, 'post')}: {error}.") from None
 
 
-def _is_named(member: tarfile.TarInfo) -> bool:
-    return member.isfile() and PurePosixPath(member.name).name[:1] not in {"", "."}
+def _is_read(member: tarfile.TarInfo) -> bool:
+    named = PurePosixPath(member.name).name[:1] not in {"", "."}
+    return named and (member.isfile() or (_is_link(member) and _kind(member) != ""))
+
+
+def _is_link(member: tarfile.TarInfo) -> bool:
+    return member.issym() or member.islnk()
+
+
+def _kind(member: tarfile.TarInfo) -> Literal["image", "text", "json", ""]:
+    """Returns what a member is by its name; empty for what is not read."""
+    suffix = PurePosixPath(member.name).suffix.lower()
+    if suffix in SUFFIXES:
+        return "image"
+    return "text" if suffix in TEXT_SUFFIXES else "json" if suffix == ".json" else ""
 
 
 def _key(member: tarfile.TarInfo) -> str:
@@ -104,15 +123,14 @@ def _post(tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo], builder: Pos
     content: dict[str, Any] = {}
     try:
         for member in members:
-            suffix = PurePosixPath(member.name).suffix.lower()
-            kind = "image" if suffix in SUFFIXES else "text" if suffix in TEXT_SUFFIXES else ""
+            kind = _kind(member)
             if kind in content:
                 message = f"'{member.name}' is a second {kind} of '{key}': names that agree up to a dot are one post."
                 return Post.failed(key, "field_ambiguous", message)
-            if kind:
-                content[kind] = _content(tar, member) if kind == "image" else _text(tar, member)
-            elif suffix == ".json":
+            if kind == "json":
                 said = (said or {}) | _object(tar, member)
+            elif kind:
+                content[kind] = _content(tar, member) if kind == "image" else _text(tar, member)
     except PostError as error:
         return Post.failed(key, error.code, str(error))
     if said is None and not content:
@@ -122,6 +140,9 @@ def _post(tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo], builder: Pos
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if _is_link(member):
+        told = f"'{member.name}' is a link, whose content is not here. Pack what it leads to: tar -h --hard-dereference"
+        raise PostError("member_is_link", told)
     if member.size > MAX_LINE_BYTES:
         raise PostError("member_too_large", f"'{member.name}' is longer than {MAX_LINE_BYTES:,} bytes.")
     file = tar.extractfile(member)

@@ -97,6 +97,30 @@ def test_image_and_text_that_stand_apart_are_no_two_posts() -> None:
         read(data)
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize("name", ["2.png", "2.txt", "2.json"])
+def test_a_link_fails_its_post_and_is_not_left_out_of_it(name: str, kind: bytes) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for each in ("1.txt", "2.caption", name, "2.cls", "3.txt"):
+            info = tarfile.TarInfo(each)
+            if each in {name, "2.cls"}:
+                info.type, info.linkname = kind, "1.txt"
+            tar.addfile(info)
+    _, bad, last = read(buffer.getvalue())
+    assert bad.error is not None
+    # A caption and a text are two texts, which is told first.
+    assert (bad.id, bad.error.code) == ("2", "field_ambiguous" if name == "2.txt" else "member_is_link")
+    assert f"'{name}' is a " in bad.error.message
+    assert (last.id, last.error) == ("3", None)
+
+
+def test_a_tar_file_without_any_post_is_told_and_an_empty_one_is_not() -> None:
+    with pytest.raises(TableError, match=r"'in\.tar' has no posts: .*\.caption, \.text, \.txt"):
+        read(packed({"1.cls": b"3", "notes": b""}))
+    assert read(packed({})) == []
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
