@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from crossguard.moderator import Moderator
 
     Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
-    Pairs = dict[str, tuple[Floats, Floats]]
+    Groups = np.ndarray[tuple[int], np.dtype[np.int64]] | None
+    Pairs = dict[str, tuple[Floats, Floats, Groups]]
 
 OURS = "CROSSGUARD_"
 THEIRS = "PERSPECTIVE_"
@@ -77,14 +78,14 @@ def map_command(
     write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out, model)
     _print(maps)
     for attribute, fitted in maps.items():
-        for caution in _cautions(attribute, fitted, *found[attribute]):
+        for caution in _cautions(attribute, fitted, *found[attribute][:2]):
             tell(caution)
     if kept := [attribute for attribute in file.perspective if attribute not in maps]:
         tell(f"Kept from {policy}, as no column here gives new ones: the maps of {', '.join(kept)}.")
     tell(f"Written to {out}. Use it by: crossguard serve --policy {out}")
 
 
-def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats], MonotoneMap]) -> dict[str, MonotoneMap]:
+def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats, Groups], MonotoneMap]) -> dict[str, MonotoneMap]:
     """Returns the map of each attribute; one that gets none costs no other its own, and is told.
 
     Raises:
@@ -105,13 +106,17 @@ def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats], MonotoneMap]) -> d
 
 
 def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
-    """Returns our scores and Perspective's by attribute; a row where one of them is empty is left out.
+    """Returns our scores and Perspective's by attribute, and numbers that comments with the same words share.
+
+    A row where a score is empty is left out. The numbers are None where the file has no column of texts.
 
     Raises:
         InputError: The file cannot be read, has no attribute that the model knows or two columns for one, or a cell is
             no score.
     """
     import numpy as np
+
+    from crossguard.evaluation.leakage import duplicate_groups
 
     rows = read_whole(path)
     if not rows:
@@ -127,13 +132,16 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
         )
     for note in _unused({name: column for name, column in theirs.items() if name not in known}, known, path):
         tell(note)
-    scored = _our_scores(path, rows, [name for name in attributes if name not in ours], moderator)
+    lacking = [name for name in attributes if name not in ours]
+    posts = _posts(path, rows, lacking)
+    groups = None if posts is None else duplicate_groups(posts)
+    scored = _our_scores(posts or [], lacking, moderator)
     pairs: Pairs = {}
     for name in attributes:
         old = _column(rows, theirs[name], path)
         new = scored[name] if name in scored else _column(rows, ours[name], path)
         both = ~np.isnan(old + new)
-        pairs[name] = (new[both], old[both])
+        pairs[name] = (new[both], old[both], None if groups is None else groups[both])
     return pairs
 
 
@@ -177,22 +185,24 @@ def _column(rows: Sequence[Mapping[str, Any]], column: str, path: Path) -> Float
     return scores
 
 
-def _our_scores(
-    path: Path, rows: Sequence[Mapping[str, Any]], attributes: Sequence[str], moderator: Moderator
-) -> dict[str, Floats]:
+def _posts(path: Path, rows: Sequence[Mapping[str, Any]], to_score: Sequence[str]) -> list[Post] | None:
+    """Returns the comments; None where there is no column of them, and no attribute that needs one."""
+    text = OwnColumns().match(rows[0], str(path)).get("text")
+    if text is None and to_score:
+        raise InputError(
+            f"{path} has neither a column of texts, such as 'text', nor one of our scores "
+            f"({OURS.lower()}{to_score[0]})."
+        )
+    return None if text is None else [Post(str(line), str(row[text] or "")) for line, row in enumerate(rows, 2)]
+
+
+def _our_scores(posts: Sequence[Post], attributes: Sequence[str], moderator: Moderator) -> dict[str, Floats]:
     import numpy as np
 
     from crossguard.serving.interfaces.perspective.attributes import attribute_score
 
     if not attributes:
         return {}
-    text = OwnColumns().match(rows[0], str(path)).get("text")
-    if text is None:
-        raise InputError(
-            f"{path} has neither a column of texts, such as 'text', nor one of our scores "
-            f"({OURS.lower()}{attributes[0]})."
-        )
-    posts = [Post(str(line), str(row[text] or "")) for line, row in enumerate(rows, 2)]
     scores = []
     others = 0
     with Bar(posts="scoring") as bar:

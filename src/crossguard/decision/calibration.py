@@ -94,7 +94,7 @@ class MonotoneMap(StrictModel):
 
     x: tuple[float, ...] = Field(min_length=2)  # scores on our scale at the knots, in [0, 1], increasing
     y: tuple[float, ...] = Field(min_length=2)  # scores on the other scale, in [0, 1], never decreasing
-    pairs: int = Field(default=0, ge=0)  # how many posts with both scores it was fitted on
+    pairs: int = Field(default=0, ge=0)  # how many different posts with both scores it was fitted on
     # Mean absolute error on posts that it was not fitted on (cross-validated)
     error: Probability | None = None
     error_interval: tuple[float, float] | None = None  # 95 % interval of that error

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
@@ -20,6 +21,7 @@ from sklearn.model_selection import KFold
 from crossguard.decision.calibration import Floats, MonotoneMap
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import bootstrap
+from crossguard.evaluation.sample import in_turn
 
 Knots: TypeAlias = tuple[Floats, Floats]
 Fit: TypeAlias = Callable[[Floats, Floats], Knots]
@@ -33,36 +35,44 @@ TOLERANCE: Final = 0.001
 BOOTSTRAPS: Final = 1000
 
 
-def fit_map(ours: Floats, theirs: Floats) -> MonotoneMap:
+def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = None) -> MonotoneMap:
     """Returns the map from our scores to theirs, (pairs,), in [0, 1], with its cross-validated error.
 
+    `groups`, (pairs,), are numbers that posts with the same words share; where it is None, pairs with the same scores
+    are taken for one post. All pairs count in the map and in its error; each group is wholly in one fold.
+
     Raises:
-        InputError: Fewer than 50 pairs, or all of ours alike.
+        InputError: Fewer than 50 different posts, or all of ours alike.
     """
-    if len(ours) < MIN_PAIRS:
-        raise InputError(f"A map needs at least {MIN_PAIRS} posts with both scores, and there are {len(ours)}.")
+    if groups is None:
+        groups = np.unique(np.stack([ours, theirs]), axis=1, return_inverse=True)[1]
+    owners = in_turn(groups)
+    posts = int(owners.max(initial=-1)) + 1
+    if posts < MIN_PAIRS:
+        raise InputError(f"A map needs at least {MIN_PAIRS} different posts with both scores, and there are {posts}.")
     if np.ptp(ours) < MIN_GAP:
         raise InputError("All of our scores are alike, so nothing can be said of others. Take more varied posts.")
     candidates: list[Fit] = [_isotonic, *(partial(_penalised, penalty) for penalty in PENALTIES)]
-    errors = [_held_out_errors(fit, ours, theirs) for fit in candidates]
+    errors = [_held_out_errors(fit, ours, theirs, owners) for fit in candidates]
     best = int(np.argmin([float(np.mean(found**2)) for found in errors]))
     x, y = _thinned(*candidates[best](ours, theirs))
     x, first = np.unique(np.round(x, 6), return_index=True)
-    misses = np.abs(errors[best])
-    error = bootstrap(lambda rows: float(misses[rows].mean()), len(misses), BOOTSTRAPS)
+    misses, copies = np.bincount(owners, np.abs(errors[best])), np.bincount(owners)
+    error = bootstrap(lambda rows: float(misses[rows].sum() / copies[rows].sum()), posts, BOOTSTRAPS)
     return MonotoneMap(
         x=tuple(x.tolist()),
         y=tuple(np.round(y[first], 6).tolist()),
-        pairs=len(ours),
+        pairs=posts,
         error=round(error.value or 0.0, 4),
         error_interval=(round(error.low or 0.0, 4), round(error.high or 0.0, 4)),
     )
 
 
-def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats) -> Floats:
+def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats, owners: NDArray[np.int64]) -> Floats:
     errors = np.zeros(len(ours))
-    for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(ours):
-        errors[test] = np.interp(ours[test], *fit(ours[train], theirs[train])) - theirs[test]
+    for _, drawn in KFold(FOLDS, shuffle=True, random_state=0).split(np.unique(owners)):
+        test = np.isin(owners, drawn)
+        errors[test] = np.interp(ours[test], *fit(ours[~test], theirs[~test])) - theirs[test]
     return errors
 
 

@@ -49,6 +49,20 @@ def test_noise_is_not_followed_and_the_error_is_that_of_the_noise(distortion: st
     assert len(fitted.x) <= 100
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_copies_of_a_post_neither_lower_the_error_nor_count(told: bool) -> None:
+    """With a copy of each in every fold, the richest map would have seen all that it is measured on."""
+    ours, theirs = (scores[:60] for scores in pairs("square", "mostly low", 0.1))
+    once = fit_map(ours, theirs)
+    one, other = np.repeat(ours, 10), np.repeat(theirs, 10)
+    fitted = fit_map(one, other, np.repeat(np.arange(60), 10) if told else None)
+    assert fitted.pairs == 60
+    assert fitted.error == pytest.approx(once.error, abs=0.005)
+    assert fitted.error_interval == pytest.approx(once.error_interval, abs=0.01)
+    with pytest.raises(InputError, match="at least 50 different posts with both scores, and there are 49"):
+        fit_map(one[:490], other[:490])
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "said"),
     [
@@ -63,5 +77,5 @@ def test_what_says_nothing_is_refused(ours: Floats, theirs: Floats, said: str) -
 
 def test_scores_that_repeat_are_fine() -> None:
     ours = np.repeat([0.1, 0.5, 0.9], 40)
-    fitted = fit_map(ours, ours**2)
+    fitted = fit_map(ours, ours**2, np.arange(120))
     assert [fitted(x) for x in (0.0, 0.1, 0.5, 0.9, 1.0)] == pytest.approx([0.01, 0.01, 0.25, 0.81, 0.81], abs=0.01)
