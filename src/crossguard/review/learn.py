@@ -64,8 +64,15 @@ def learn(db: Connection, criterion: Criterion, policy: Policy | None = None) ->
 
     Raises:
         InputError: No label has enough items, or none can meet the criterion.
+        ConfigError: A review budget.
     """
     used, notes = of_one_policy(decided(db, newest=None), policy)
+    if criterion.kind == "review-budget":
+        raise ConfigError(
+            "A review budget is one for all labels together, and thresholds are learnt for each alone. Set it on "
+            "posts of the feed: crossguard review export decided.parquet, then crossguard calibrate decided.parquet "
+            f"--feed FEED --criterion {criterion}"
+        )
     if moved := sum(item.moved for item in used):
         notes.append(
             f"{moved:,} of these items were scored again under another policy and count as what that one made of them, "

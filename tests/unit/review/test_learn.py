@@ -67,6 +67,13 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     assert any("sexist" in note for note in notes)
 
 
+def test_a_review_budget_of_all_labels_is_not_learnt_for_each(everything: ReviewSettings, database: Database) -> None:
+    """Each of five labels would flag that many posts."""
+    console = Console(everything, database)
+    with console.database.read() as db, pytest.raises(ConfigError, match=r"--feed FEED --criterion review-budget"):
+        learn(db, Criterion.parse("review-budget=2%"))
+
+
 def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other_one_from_a_new_one() -> None:
     model = ("tiny", "1", "default", "1")
     found = [
