@@ -63,16 +63,16 @@ def learn(db: Connection, criterion: Criterion, policy: Policy | None = None) ->
     It learns from what was scored under this policy, if anything was; else under the one that scored the most.
 
     Raises:
-        InputError: No label has enough items, or none can meet the criterion.
         ConfigError: A review budget.
+        InputError: No label has enough items, or none can meet the criterion.
     """
-    used, notes = of_one_policy(decided(db, newest=None), policy)
     if criterion.kind == "review-budget":
         raise ConfigError(
             "A review budget is one for all labels together, and thresholds are learnt for each alone. Set it on "
             "posts of the feed: crossguard review export decided.parquet, then crossguard calibrate decided.parquet "
             f"--feed FEED --criterion {criterion}"
         )
+    used, notes = of_one_policy(decided(db, newest=None), policy)
     if moved := sum(item.moved for item in used):
         notes.append(
             f"{moved:,} of these items were scored again under another policy and count as what that one made of them, "
