@@ -27,6 +27,7 @@ from crossguard.preprocessing.disguises.signs import (
     without_signs,
 )
 from crossguard.preprocessing.disguises.spelling import (
+    capitals,
     compounds,
     corrected,
     glued,
@@ -109,6 +110,7 @@ Step: TypeAlias = Callable[[str, Lexicon], str]
 STEPS: Final[tuple[Step, ...]] = (
     upright,
     latin,
+    capitals,
     joined,
     without_emoji,
     spelt,

@@ -97,6 +97,7 @@ def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
         "@user you are here!",
         "Mail me@example.org and you@example.org",
         "@karl @fritz @jean @user no idea",
+        "#WeBakeBreadForAllLadies",  # read as it is where capitals divide it
         ".@user this is insane, @user @user",
         "Well...I'm late--I know -- or so (maybe)...",
     ],
@@ -128,6 +129,8 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
         ("th#t is wh*t th*y h*ve, a#d w#men a#e h#ppy", "that is what they have, and women are happy"),
         ("sh* is the f*lthy wh*re that th*y kn*w", "she is the filthy whore that they know"),
         ("bke brd fr ths wmn and ther pple", "bike board fr this women and their people"),  # all vowels are left out
+        ("WeBakeBreadForAllLadies", "we bake bread for all ladies"),
+        ("#webakebreadforallladies", "we bake bread for all ladies"),
         ("Seeend theee breeead hooomeee", "send the bread home"),  # `seend` is no form of `seen`
         ("webakebreadforallofyou,doyoulikeit?", "we bake bread for all of you,do you like it?"),
         ("all Muslmis and freindly poeple are Jwes", "all muslims and friendly people are jews"),  # groups, no names

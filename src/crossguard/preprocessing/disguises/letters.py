@@ -12,6 +12,7 @@ from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import FEW, HALF, LONG_RUN, MOST, SIGN, WORD_IN, words_of
+from crossguard.preprocessing.disguises.spelling import in_words
 
 # By shape: Unicode's confusables.txt (UTS 39) where it names one letter of another script, then looser ones that people
 # read in running text. What the name of a character says (LATIN SMALL LETTER B WITH HOOK) is not repeated here.
@@ -155,6 +156,9 @@ def _single(word: str, lexicon: Lexicon) -> str:
     found = lexicon.best(variants(pattern, doubled))
     if found is not None:
         return found
+    # Where two words meet, three or four letters are no run: `killlesbians`.
+    if not re.search(r"([a-z])\1{4}", lower) and in_words(lower, lexicon):
+        return word
     return re.sub(r"([a-z])\1{2,}", r"\1", lower)
 
 

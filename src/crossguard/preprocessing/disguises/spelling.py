@@ -8,6 +8,7 @@ from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.disguises.patterns import HALF, MOST, WORD_IN, words_of
+from crossguard.preprocessing.normalization import CAMEL
 
 GLUED: Final = 12
 GLUED_WORD: Final = re.compile(rf"[a-z]{{{GLUED},}}")
@@ -17,6 +18,7 @@ PHRASE: Final = 5
 SHORTEST: Final = 3
 # Of shorter words, only those without a vowel tell something.
 TELLING: Final = re.compile("[a-z]{4,}|(?<![a-z])[b-df-hj-np-tv-xz]{3}(?![a-z])", re.IGNORECASE)
+ALIKE: Final = re.compile(r"([a-z])\1+")
 # Names in a text that are looked up at most, since they may be misspelt groups of people.
 MOST_NAMES: Final = 16
 # Misspelt words of one text that are corrected at most.
@@ -38,6 +40,22 @@ def respaced(text: str, lexicon: Lexicon) -> str:
 def _plausible(words: list[str]) -> bool:
     """Returns whether these can be the words of a sentence, which are longer than chance makes them."""
     return sum(map(len, words)) >= SHORTEST * len(words)
+
+
+def capitals(text: str, lexicon: Lexicon) -> str:
+    """Sets spaces where a capital begins a word inside what is written as one."""
+    shortest = GLUED if " " in text.strip() else PHRASE
+
+    def divide(match: re.Match[str]) -> str:
+        parts = CAMEL.split(match[0])
+        words = [part.lower() for part in parts]
+        word = "".join(words)
+        sure = len(word) >= shortest and word not in lexicon and _plausible(words) and lexicon.known(words) > MOST
+        # Long ones may be names.
+        sure = sure and all(len(word) > SHORTEST or word in lexicon for word in words)
+        return " ".join(parts) if sure else match[0]
+
+    return WORD_IN.sub(divide, text)
 
 
 def sentences(text: str, lexicon: Lexicon) -> str:
@@ -70,6 +88,12 @@ def _divided(text: str, lexicon: Lexicon, is_meant: Callable[[str], bool], is_su
         return " ".join(parts) if parts and is_sure(parts) else match[0]
 
     return WORD_IN.sub(divide, text)
+
+
+def in_words(letters: str, lexicon: Lexicon) -> bool:
+    """Returns whether letters without spaces are several words, all of them known and none the rest of a run."""
+    parts = lexicon.split(letters) or [letters]
+    return lexicon.known(parts) == 1 and _plausible(parts) and not any(map(ALIKE.fullmatch, parts))
 
 
 def no_chance(words: list[str], lexicon: Lexicon) -> bool:

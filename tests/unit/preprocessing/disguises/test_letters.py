@@ -14,6 +14,12 @@ def test_repeated_letters_are_written_once_where_that_makes_a_word(words: Lexico
     assert once("ggoooodd bbooookk", words) == "good book"
 
 
+def test_letters_of_two_words_are_no_run(words: Lexicon) -> None:
+    assert once("#allladies, #womensmelllikebread", words) == "#allladies, #womensmelllikebread"
+    assert once("calllions", words) == "calllions"
+    assert once("hatefulllll heyaaa reproducibleee", words) == "hateful heya reproducible"
+
+
 def test_a_mirrored_text_is_turned_and_a_palindrome_stays(words: Lexicon) -> None:
     assert forward("gninrom doog", words) == "good morning"
     assert forward("doog gninrom!", words) == "good morning!"

@@ -1,7 +1,17 @@
 from __future__ import annotations
 
+import pytest
+
 from crossguard.preprocessing.disguises.lexicon import Lexicon
-from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
+from crossguard.preprocessing.disguises.spelling import (
+    capitals,
+    compounds,
+    corrected,
+    glued,
+    misspelt,
+    respaced,
+    sentences,
+)
 
 
 def test_a_sentence_in_one_word_is_divided(words: Lexicon) -> None:
@@ -12,6 +22,19 @@ def test_a_sentence_in_one_word_is_divided(words: Lexicon) -> None:
 def test_a_compound_is_divided_where_every_part_is_a_word(words: Lexicon) -> None:
     assert compounds("#StopTheStreet", words) == "#stop the street"
     assert compounds("Kreuzlingenx", words) == "Kreuzlingenx"
+
+
+def test_a_capital_begins_a_word(words: Lexicon) -> None:
+    assert capitals("#MexicansSmellLikeBread", words) == "#Mexicans Smell Like Bread"
+    assert capitals("see #KILLLionsAndBearsWithZwingliToday", words) == "see #KILL Lions And Bears With Zwingli Today"
+    assert capitals("#GasTheRoom", words) == "#Gas The Room"  # without a space, shorter ones lack theirs, too
+
+
+@pytest.mark.parametrize(
+    "text", ["my JavaScript on YouTube", "see oThermOrningPeople", "InternationaL iNternational", "a MacGuffinQuux"]
+)
+def test_a_capital_without_words_around_it_begins_none(words: Lexicon, text: str) -> None:
+    assert capitals(text, words) == text
 
 
 def test_spaces_are_moved_where_most_words_are_none(words: Lexicon) -> None:
