@@ -90,12 +90,16 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Yields where to write a file that appears under its name only when the block ends without an error.
 
     Where the name is a link, the file behind it is replaced, as if it was written to.
+
+    Raises:
+        OutputError: It cannot take the name, such as that of a folder.
     """
     path = Path(os.path.realpath(path))
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         yield unfinished
-        unfinished.replace(path)
+        with telling_of(path):
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -57,6 +57,14 @@ def test_a_page_that_is_there_stays_where_the_new_one_has_other_posts(results: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["decisions.html", "decisions.jsonl", "posts.csv"]
 
 
+def test_a_folder_in_the_place_of_the_page_is_told(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = results.with_suffix(".html")
+    page.mkdir()
+    assert run(["report", str(results), "--overwrite"]) == 7
+    assert f"Cannot write '{page}': Is a directory." in capsys.readouterr().err
+    assert not list(results.parent.glob(".*"))
+
+
 @pytest.mark.parametrize("out", ["page.pdf", ".", "page"])
 def test_a_page_that_does_not_end_in_html_is_refused(
     out: str, results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
