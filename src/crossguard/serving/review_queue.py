@@ -192,7 +192,7 @@ class ReviewQueue:
     def _is_there(self) -> bool:
         """Whether the console answers at all, so that what took too long is about the post, and not about the console.
 
-        It refuses no posts as such, after it has looked the key up.
+        It refuses a call without posts as soon as it has looked the key up.
         """
         return self._post(())[0] < HTTPStatus.INTERNAL_SERVER_ERROR
 
