@@ -80,7 +80,7 @@ def unused_texts(schema: Any, builder: PostBuilder) -> list[str]:
     if builder.extra or not builder.looks_for_words:
         return []
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-    return [name for name in texts if name not in builder.found.values() and texts.count(name) == 1]
+    return [name for name in texts if name not in builder.found.values() and schema.names.count(name) == 1]
 
 
 def look_at(batches: Iterator[Any], builder: PostBuilder) -> None:

@@ -44,6 +44,15 @@ def test_words_under_another_name_are_told_beside_images(*, extra: bool) -> None
     assert [note.split("'")[1] for note in builder.words] == ["Kommentar"]
 
 
+def test_unused_columns_of_one_name_are_no_words_beside_images() -> None:
+    table = pa.table([["a.png"], ["what they said"], [2]], names=["image_path", "x", "x"])
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    (post,) = opened(sink.getvalue()).read()
+    assert post.image == "a.png"
+
+
 def test_of_columns_of_one_name_the_last_is_kept() -> None:
     table = pa.table([pa.array(["a"]), pa.array([1]), pa.array([2])], names=["text", "x", "x"])
     sink = io.BytesIO()
