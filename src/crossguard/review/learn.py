@@ -18,15 +18,16 @@ from crossguard.bundle import read_bundle
 from crossguard.decision.calibration import Floats
 from crossguard.decision.policy import BandsOverride, Kind, LabelPolicy, Policy
 from crossguard.decision.policy_file import LabelOverride, PolicyFile, is_policy_file, read_policy_file
-from crossguard.errors import ConfigError, InputError
+from crossguard.errors import ConfigError, InputError, number_of
 from crossguard.evaluation.bootstrap import bootstrap
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
+from crossguard.review.intake import FAILED
 from crossguard.review.quality.model import nothing_in, undecided
-from crossguard.review.quality.reading import Decided, Stratum, decided, strata
+from crossguard.review.quality.reading import Decided, Stratum, decided, flagged_waiting, strata
 from crossguard.review.quality.weighing import Flags, flagged_part, found_part, tables, weights_of
 from crossguard.review.resolution import MAJORITY
 
@@ -77,6 +78,12 @@ def learn(db: Connection, criterion: Criterion, policy: Policy | None = None) ->
         notes.append(
             f"{moved:,} of these items were scored again under another policy and count as what that one made of them, "
             "so the recall below is too high: learn with the policy that scores the feed now."
+        )
+    if waiting := flagged_waiting(db, used[0].model):
+        notes.append(
+            f"Precision is too high, and thresholds and recall may be, while {number_of(waiting, 'flagged post')} "
+            f"{'waits' if waiting == 1 else 'wait'} and the highest scores are decided first (Order: urgent first). "
+            "Order: random gives an even share."
         )
     try:
         proposals, more = propose(used, strata(db, used[0].model), criterion)
@@ -144,13 +151,16 @@ def propose(
             f"No label has {LEAST} items that carry it and {LEAST} that do not among {len(used)}. Decide more."
         )
     checked = {item.stratum for item in used}
-    if unseen := undecided([stratum for stratum in strata if not stratum.flagged], checked):
+    if unseen := undecided(strata, checked, flagged=False):
         proposals = [replace(proposal, recall=(nothing_in(unseen), nothing_in(unseen))) for proposal in proposals]
+    if unseen := undecided(strata, checked, flagged=True):
+        proposals = [replace(proposal, precision=(nothing_in(unseen), nothing_in(unseen))) for proposal in proposals]
     notes += [
-        f"Of {stratum.posts:,} posts in the stratum '{stratum.name}' none is decided, so neither thresholds nor recall "
-        "count them, and the true recall may be far lower. Decide some of them: they wait among the others."
+        f"Of {stratum.posts:,} posts in the stratum '{stratum.name}' none is decided, so neither thresholds nor "
+        f"{rate} count them, and the true {rate} may be far lower. Decide some of them: they wait among the others."
         for stratum in strata
-        if stratum.posts and stratum.name not in checked
+        if stratum.posts and stratum.name not in {*checked, FAILED}
+        for rate in ["precision" if stratum.flagged else "recall"]
     ]
     notes += [
         f"The threshold proposed for {found.label} flags every decided item. Try another --criterion, or decide more."

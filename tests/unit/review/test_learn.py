@@ -120,6 +120,40 @@ def test_recall_is_as_uncertain_as_on_the_page_where_a_few_allowed_posts_hold_no
     assert notes[0].startswith("Of 2,940 posts in the stratum 'allow-far' none is decided")
 
 
+def test_precision_is_unknown_as_on_the_page_while_a_stratum_of_flagged_posts_is_undecided() -> None:
+    """It was .981 [.949, .994] where it is .502: the highest scores are decided first."""
+    used, strata = few_allowed(23, 2940)
+    strata.append(Stratum("block", 381))
+    ((found,), notes), page = propose(used, strata, Criterion("f1")), live(strata)
+    assert [precision.reason for precision in found.precision] == [page.precision.reason] * 2
+    assert page.precision.reason == "nothing is decided in block"
+    assert found.recall[0].value == 1
+    (note,) = notes
+    assert note.startswith("Of 381 posts in the stratum 'block' none is decided, so neither thresholds nor precision")
+    # One erased post hides nothing, nor do posts without scores.
+    strata[-1:] = [Stratum("block", 0), Stratum("failed", 50)]
+    ((found,), notes) = propose(used, strata, Criterion("f1"))
+    assert found.precision[0].value == pytest.approx(2 / 3)
+    assert not notes
+
+
+def test_flagged_posts_of_the_policy_that_wait_are_told(
+    everything: ReviewSettings, database: Database, ann: Person
+) -> None:
+    """A person who decides the highest scores first was told a precision of .80 where it was .50."""
+    intake = Console(everything, database).intake
+    for first, policy in ((1, "old"), (41, "new")):
+        records = [(str(n), decision(str(n), 0.7 if n % 2 else 0.02)) for n in range(first, first + 40)]
+        intake.take([submission(name, decision=record | {"policy": policy}) for name, record in records], NOW)
+    for item in [*range(1, 41), *range(41, 79)]:
+        cast(database, item, ann, BLOCK if item % 4 < 2 else ALLOW)
+    told = "Precision is too high, and thresholds and recall may be, while 1 flagged post waits and the highest scores"
+    for policy, waits in (("old", False), ("new", True)):
+        with database.read() as db:
+            _, notes = learn(db, Criterion("f1"), named(policy))
+        assert any(note.startswith(told) for note in notes) == waits
+
+
 def named(name: str, version: str = "1") -> Policy:
     return Policy(name=name, version=version, labels={"racist": LabelPolicy(threshold=0.5)})
 

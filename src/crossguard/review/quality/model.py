@@ -55,17 +55,21 @@ def live(strata: Sequence[Stratum]) -> Live:
     missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
     recall, precision, prevalence = _estimates(strata)
     decided = {stratum.name for stratum in strata if stratum.checked}
-    if allowed := undecided([stratum for stratum in strata if not stratum.flagged], decided):  # often most of it
+    if allowed := undecided(strata, decided, flagged=False):  # often most of it
         recall = prevalence = nothing_in(allowed)
-    if flagged := undecided([stratum for stratum in strata if stratum.flagged and stratum.name != FAILED], decided):
+    if flagged := undecided(strata, decided, flagged=True):
         precision = nothing_in(flagged)
     return Live(recall, precision, prevalence, strata, missing)
 
 
-def undecided(strata: Sequence[Stratum], decided: Container[str]) -> list[str]:
-    """Returns the strata in which nothing is decided and that hold a part of these posts that counts."""
-    least = LEAST_PART * sum(stratum.posts for stratum in strata)
-    return [stratum.name for stratum in strata if stratum.name not in decided and stratum.posts > least]
+def undecided(strata: Sequence[Stratum], decided: Container[str], *, flagged: bool) -> list[str]:
+    """Returns the flagged or the allowed strata in which nothing is decided and that hold a part of these that counts.
+
+    Posts without scores tell nothing about the model.
+    """
+    half = [stratum for stratum in strata if stratum.flagged == flagged and stratum.name != FAILED]
+    least = LEAST_PART * sum(stratum.posts for stratum in half)
+    return [stratum.name for stratum in half if stratum.name not in decided and stratum.posts > least]
 
 
 def nothing_in(strata: Sequence[str]) -> Estimate:
@@ -206,6 +210,4 @@ def _none_of(unseen: Sequence[str], strata: Sequence[Stratum]) -> Estimate:
 
 def _scored_undecided(strata: Sequence[Stratum], decided: Container[str]) -> list[str]:
     """Returns the strata that a rate among all scored posts rests on, and of which none of these items is."""
-    scored = [stratum for stratum in strata if stratum.name != FAILED]
-    halves = ([stratum for stratum in scored if stratum.flagged == which] for which in (True, False))
-    return [name for half in halves for name in undecided(half, decided)]
+    return [name for flagged in (True, False) for name in undecided(strata, decided, flagged=flagged)]

@@ -148,9 +148,11 @@ def _others_scored(db: Connection, model: Model, *which: ColumnElement[bool]) ->
     return db.execute(others.limit(1)).first() is not None
 
 
-def flagged_waiting(db: Connection) -> int:
-    """Returns how many flagged posts of the feed nobody has decided yet."""
-    wanted = (items.c.state == OPEN, items.c.kind.in_(FEED), items.c.stratum.in_(FLAGGED), not_demo(db, items.c.source))
+def flagged_waiting(db: Connection, model: Model | None = None) -> int:
+    """Returns how many flagged posts of the feed nobody has decided yet; with a model, of those that it scored."""
+    wanted = [items.c.state == OPEN, items.c.kind.in_(FEED), items.c.stratum.in_(FLAGGED), not_demo(db, items.c.source)]
+    if model is not None:
+        wanted += [items.c.score.is_not(None), _scored_by(model)]
     found: int = db.execute(select(func.count()).where(*wanted)).scalar_one()
     return found
 
