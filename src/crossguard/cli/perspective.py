@@ -65,7 +65,7 @@ def map_command(
     crossguard serve --policy perspective-policy.yaml
     """
     with needs_extra("crossguard perspective map", "evaluate,serve"):
-        from crossguard.evaluation.calibration.policy import write_policy
+        from crossguard.evaluation.calibration.policy import usage, write_policy
         from crossguard.evaluation.score_maps import fit_map
         from crossguard.serving.interfaces.perspective.attributes import known_attributes
     from crossguard.loading import load
@@ -75,14 +75,14 @@ def map_command(
     file = _policy_file(policy, name or policy_name(out), version)  # before all is scored
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = _fitted(found, fit_map)
-    write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out, model)
+    write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out, model, "serve")
     _print(maps)
     for attribute, fitted in maps.items():
         for caution in _cautions(attribute, fitted, *found[attribute][:2]):
             tell(caution)
     if kept := [attribute for attribute in file.perspective if attribute not in maps]:
         tell(f"Kept from {policy}, as no column here gives new ones: the maps of {', '.join(kept)}.")
-    tell(f"Written to {out}. Use it by: crossguard serve --policy {out}")
+    tell(f"Written to {out}. Use it with: {usage(out, model, 'serve')}")
 
 
 def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats, Groups], MonotoneMap]) -> dict[str, MonotoneMap]:

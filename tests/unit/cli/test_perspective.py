@@ -62,6 +62,15 @@ def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, t
         run(file, "--model", bundle.folder, "-o", out)
 
 
+def test_the_policy_says_that_the_service_uses_the_maps(bundle: Bundle, tmp_path: Path) -> None:
+    """`score`, which it named, gives the same answers without them."""
+    file, out = tmp_path / "both.csv", tmp_path / "own policy.yaml"
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares()]))
+    told = f"Use it with: crossguard serve --model {bundle.folder} --policy '{{}}'"
+    assert told.format(out) in run(file, "--model", bundle.folder, "-o", out)
+    assert out.read_text().splitlines()[0] == f"# {told.format(out.name)}"
+
+
 def test_comments_with_the_same_words_are_one_where_their_words_are_known(bundle: Bundle, tmp_path: Path) -> None:
     """Perspective's scores of one comment may differ between days, and those of two comments may be the same."""
     file, out = tmp_path / "both.csv", tmp_path / "out.yaml"

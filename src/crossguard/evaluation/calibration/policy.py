@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import yaml
@@ -192,16 +192,18 @@ def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]
     return notes
 
 
-def usage(path: Path | str, model: str) -> str:
-    """Returns the command that scores by a policy file of a model."""
+def usage(path: Path | str, model: str, command: Literal["score", "serve"] = "score") -> str:
+    """Returns the command that scores or serves by a policy file of a model."""
     of_model = "" if model == "compact" else f" --model {shlex.quote(model)}"
     return f"crossguard score{of_model} --policy {shlex.quote(str(path))} ..."
 
 
-def write_policy(file: PolicyFile, path: Path, model: str = "compact") -> None:
-    """Writes a policy file for a model as YAML."""
+def write_policy(
+    file: PolicyFile, path: Path, model: str = "compact", command: Literal["score", "serve"] = "score"
+) -> None:
+    """Writes a policy file for a model as YAML, and at its head how it is used by a command."""
     data = file.model_dump(mode="json", exclude=None if file.tenants else {"tenants"})
-    head = f"# Use it with: {usage(path.name, model)}\n"
+    head = f"# Use it with: {usage(path.name, model, command)}\n"
     save_text(path, head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110))
 
 
