@@ -195,7 +195,8 @@ def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]
 def usage(path: Path | str, model: str, command: Literal["score", "serve"] = "score") -> str:
     """Returns the command that scores or serves by a policy file of a model."""
     of_model = "" if model == "compact" else f" --model {shlex.quote(model)}"
-    return f"crossguard score{of_model} --policy {shlex.quote(str(path))} ..."
+    posts = " ..." if command == "score" else ""
+    return f"crossguard {command}{of_model} --policy {shlex.quote(str(path))}{posts}"
 
 
 def write_policy(
