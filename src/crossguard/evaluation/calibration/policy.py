@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import Floats
-from crossguard.decision.policy import Kind, Policy
+from crossguard.decision.policy import Kind
 from crossguard.decision.policy_file import LabelOverride, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
@@ -25,6 +25,7 @@ from crossguard.evaluation.leakage import duplicate_groups, leaks, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import error_codes, in_other_languages, score, unscored
+from crossguard.labels import HATE, UNION
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.saving import save_text
@@ -97,7 +98,7 @@ def calibrate(
     cross_validated = evaluate(crossed, rounds, plan.seed)
     model = {"model": _fitted_to(moderator, labels)}
     provenance = model | _provenance(scored.annotated, plan, labels, cross_validated, command)
-    file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
+    file = _policy_file(moderator, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
     likely = {} if outside is None else _likely(plan, fitted, same, logits, outside, min(rounds, REFITS))
     return FittedPolicy(
@@ -136,16 +137,21 @@ def _likely(  # noqa: PLR0917
     return found
 
 
-def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, name: str, version: str) -> PolicyFile:
+def _policy_file(
+    moderator: Moderator, fitted: Fitted, provenance: dict[str, Any], *, name: str, version: str
+) -> PolicyFile:
     """Names every field of a fitted label, so that nothing of the base's other scale of scores shows through.
 
     Of a base that a policy file made, all else is repeated; what the file says per tenant is not known here.
     """
+    base = moderator.policy
     labels = {label: LabelOverride(**dict(rule)) for label, rule in fitted.rules.items()}
     kept: dict[str, Any] = {}
     if base.base is not None:
         labels = {label: LabelOverride(**dict(rule)) for label, rule in base.labels.items()} | labels
-        kept = {key: getattr(base, key) for key in ("attributes", "costs", "feed_prevalence", "perspective")}
+        kept = {key: getattr(base, key) for key in ("attributes", "costs", "feed_prevalence")}
+        lost = _lost_maps(moderator, tuple(fitted.rules))
+        kept["perspective"] = {name: found for name, found in base.perspective.items() if name not in lost}
     return PolicyFile(
         name=name,
         version=version,
@@ -163,10 +169,16 @@ def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, na
     )
 
 
+def _lost_maps(moderator: Moderator, fitted: Sequence[str]) -> list[str]:
+    """Returns the maps to Perspective's scores from those of fitted labels, which have another scale now."""
+    of_labels = UNION.lower() not in moderator.bundle.manifest.attributes and not set(HATE.names).isdisjoint(fitted)
+    return [name for name in moderator.policy.perspective if name.lower() in fitted or (name == UNION and of_labels)]
+
+
 def _fitted_to(moderator: Moderator, fitted: Sequence[str]) -> Any:
     """Returns the model that the maps of the new policy are for: while any of the base stay, the model of those."""
     base, own = moderator.policy, moderator.bundle.identity
-    if base.perspective or not set(base.labels) <= set(fitted):
+    if set(base.perspective) > set(_lost_maps(moderator, fitted)) or not set(base.labels) <= set(fitted):
         return base.provenance.get("model", own)
     return own
 
@@ -181,6 +193,11 @@ def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]
     blocking += [name for name, bands in base.attributes.items() if bands.block is not None]
     if plan.block_rate is not None and blocking:
         notes.append(f"--block-rate leaves out what '{base.name}' blocks for {', '.join(blocking)}.")
+    if maps := ", ".join(_lost_maps(moderator, fitted)):
+        notes.append(
+            f"The new policy has no map to Perspective's scores for {maps}: those of '{base.name}' are from scores on "
+            "another scale. Fit them anew: crossguard perspective map --policy FILE"
+        )
     asked = [label for label in moderator.labels.names if label in {*plan.criteria, *plan.prevalence}]
     if lost := ", ".join(label for label in asked if label not in fitted):
         notes.append(f"What was asked for {lost} (criterion, prevalence) is not in the policy.")

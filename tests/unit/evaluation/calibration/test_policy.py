@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.tiny_bundle import manifest
 
-from crossguard.bundle import PROVENANCE
+from crossguard.bundle import PROVENANCE, Bundle, write_manifest
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated, read_annotated, read_posts
@@ -17,7 +18,7 @@ from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.calibration.policy import calibrate, write_policy
 from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-from crossguard.labels import HATE
+from crossguard.labels import HATE, UNION
 from crossguard.moderator import Moderator
 
 PLAN = Plan(kinds=("platt",), criteria={"sexist": Criterion("recall", 0.9)})
@@ -60,15 +61,31 @@ def test_maps_that_stay_do_not_pass_for_ones_of_this_model(
     truth = annotated.truth.copy()
     truth[:, tiny.labels.names.index("otherhate")] = truth[:, 0]
     of_all = replace(annotated, truth=truth)
-    kept = "perspective: {RACIST: {x: [0, 1], y: [0, 1]}}\n"
+    gone = "perspective: {RACIST: {x: [0, 1], y: [0, 1]}}\n"
     for posts, more, model in (
         (annotated, "", earlier),
-        (of_all, kept, earlier),
+        (of_all, gone, tiny.bundle.identity),
         (of_all, "", tiny.bundle.identity),
     ):
         (tmp_path / "base.yaml").write_text(f"name: base\nversion: '1'\nprovenance: {{model: {earlier}}}\n{more}")
         found = calibrate(tiny.with_policy(tmp_path / "base.yaml"), posts, PLAN, name="mine", rounds=0)
         assert found.file.provenance["model"] == model
+
+
+def test_maps_to_perspective_stay_where_they_are_not_from_scores_of_fitted_labels(
+    tiny: Moderator, tiny_bundle: Bundle, annotated: Annotated, tmp_path: Path
+) -> None:
+    """A new calibration gives scores of labels another scale, on which an old threshold means something else."""
+    further = {"attributes": {"identity_attack": {"column": 5}}}
+    shutil.copytree(tiny_bundle.folder, tmp_path / "own")
+    attributed = Moderator.load(write_manifest(tmp_path / "own", manifest("attributed") | further).folder)
+    maps = ", ".join(f"{name}: {{x: [0, 1], y: [0, 1]}}" for name in ("RACIST", "OTHERHATE", UNION))
+    (tmp_path / "base.yaml").write_text(f"name: base\nversion: '1'\nperspective: {{{maps}}}\n")
+    for moderator, gone in ((tiny, ["RACIST", UNION]), (attributed, ["RACIST"])):
+        found = calibrate(moderator.with_policy(tmp_path / "base.yaml"), annotated, PLAN, name="mine", rounds=0)
+        assert [name for name in ("RACIST", "OTHERHATE", UNION) if name not in found.file.perspective] == gone
+        told = f"The new policy has no map to Perspective's scores for {', '.join(gone)}: those of 'base' are from"
+        assert any(note.startswith(told) for note in found.notes)
 
 
 def test_a_fit_to_posts_that_the_model_learned_from_is_told(
