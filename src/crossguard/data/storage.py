@@ -16,8 +16,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
@@ -67,6 +67,7 @@ class Entry:
     path: str  # as its file system calls it
     size: int  # bytes
     changed: int  # time of the last change, nanoseconds; compared for equality only, so clocks need not agree
+    problem: str = ""  # why it cannot be read, where a list of its folder shows that
 
 
 class Storage:
@@ -144,9 +145,9 @@ class Storage:
         """Yields the files of a folder in the order of their names; `deep` includes those of its subfolders.
 
         Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
-        links to folders, which may lead back to where they stand, and pipes and other things that are no files.
-        Subfolders that hold a job are left out, too, and added to `jobs`, unless that is None; those that this user may
-        not read are added to `locked`.
+        links to folders, which may lead back to where they stand. Links that lead nowhere, and pipes and other things
+        that are no files, are entries with a `problem`. Subfolders that hold a job are left out, too, and added to
+        `jobs`, unless that is None; those that this user may not read are added to `locked`.
 
         Raises:
             StorageError: The storage does not answer.
@@ -176,12 +177,24 @@ class Storage:
         selector = fs.FileSelector(folder, allow_not_found=True, recursive=deep and self._lists_at_once)
         found: Sequence[Any] = self._asked(lambda: self._fs.get_file_info(selector), folder)
         try:
+            found = [*found, *(self._dangling(folder, found) if self.is_local else ())]
             return sorted(found, key=lambda info: str(info.path).split("/"))
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise TableError(
                 f"The folder '{self.address_of(folder)}' has a name that is not UTF-8. Rename it, such as by: "
                 f"convmv -f latin1 -t utf8 -r --notest '{folder}'"
             ) from None
+
+    def _dangling(self, folder: str, found: Sequence[Any]) -> Sequence[Any]:
+        """Returns the links in a folder that lead nowhere, which pyarrow does not list."""
+        from pyarrow import fs
+
+        listed = {info.path for info in found}
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as here:
+            links = [each.path for each in here if each.is_symlink() and each.path not in listed]
+            lost = [link for link in links if not os.path.exists(link)]  # noqa: PTH110 - pathlib raises for some
+            return [fs.FileInfo(link, fs.FileType.NotFound) for link in lost]
+        return []
 
     def _files(
         self,
@@ -198,12 +211,23 @@ class Storage:
         for info in found:
             if any(name.startswith((".", "_")) for name in info.path[len(folder) :].split("/")):
                 continue
-            if info.is_file:
-                yield _entry(info)
-            elif info.type != fs.FileType.Directory or (self.is_local and Path(info.path).is_symlink()):
+            if info.type != fs.FileType.Directory:
+                yield replace(_entry(info), problem=self._problem(info))
+            elif self.is_local and Path(info.path).is_symlink():
                 continue
             elif deep and not self._lists_at_once:
                 yield from self._subfolder(info, jobs, locked)
+
+    def _problem(self, info: Any) -> str:
+        """Returns why something in a folder that is no folder cannot be read; empty where nothing is known."""
+        from pyarrow import fs
+
+        address = self.address_of(info.path)
+        if info.type == fs.FileType.NotFound:
+            return f"'{address}' is a link to '{Path(info.path).readlink()}', which is not there."
+        if not info.is_file:
+            return f"'{address}' is a pipe, a device or a socket, and no file."
+        return ""
 
     def _subfolder(
         self, info: Any, jobs: MutableSequence[str] | None, locked: MutableSequence[Entry] | None
@@ -251,10 +275,13 @@ class Storage:
         """Opens a file, or ranges of its bytes one after the other.
 
         Raises:
+            TableError: It has a problem.
             ChangedError: The file is another one than `entry` says.
             LockedError: It is on this machine, and this user may not read it.
             StorageError: The storage does not answer.
         """
+        if entry.problem:
+            raise TableError(entry.problem)
         found = self.entry(entry.path)
         if found != entry:
             what = "is gone" if found is None else "changed"
@@ -430,4 +457,4 @@ def _matching(pattern: str) -> re.Pattern[str]:
 
 
 def _entry(info: Any) -> Entry:
-    return Entry(str(info.path), int(info.size), int(info.mtime_ns or 0))
+    return Entry(str(info.path), int(info.size or 0), int(info.mtime_ns or 0))

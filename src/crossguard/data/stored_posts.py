@@ -164,7 +164,9 @@ def open_posts(path: Path | str, builder: PostBuilder, image_root: Path | None =
     if not is_remote(address) and not Path(path).is_dir() and not is_read_in_jobs(address):
         return PostReader(path, builder=builder)
     place = Storage(address)
-    tables = (found for found in table_files(place) if found[0].size)  # no post is lost with a file of 0 bytes
+    tables = (
+        found for found in table_files(place) if found[0].size or found[0].problem
+    )  # a file of 0 bytes has no post
     first = next(tables, None)
     if first is None:
         raise TableError(f"There is no table in '{path}', or only empty ones. Known suffixes: {', '.join(KINDS)}.")

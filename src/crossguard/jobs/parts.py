@@ -62,7 +62,7 @@ def _listed(storage: Storage, folder: str, fingerprint: str) -> dict[int, Part]:
     for entry in storage.list(storage.join(folder)):
         name = entry.path.rpartition("/")[2]
         match = _NAME.fullmatch(name)
-        if match is None or match[2] != fingerprint:
+        if match is None or match[2] != fingerprint or entry.problem:
             continue
         index, posts, failed, later = (int(match[place] or 0) for place in (1, 3, 4, 5))
         part = Part(index, posts, failed, later=later, name=f"{folder}/{name}", size=entry.size)

@@ -99,7 +99,7 @@ def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:
 
 def _cut_table(source: InputFile, columns: Columns, where: str, unit_posts: int) -> list[Unit]:
     entry, kind = source.entry, source.kind
-    if not entry.size:
+    if not (entry.size or entry.problem):
         raise TableError(f"{where} is empty (0 bytes).")
     with source.storage.open(entry) as file:
         if kind == "parquet":

@@ -214,10 +214,21 @@ def test_a_name_that_is_not_utf8_is_told_with_its_folder(tmp_path: Path) -> None
         list(Storage(str(tmp_path)).list(str(tmp_path)))
 
 
-def test_what_is_neither_file_nor_folder_is_left_out(tmp_path: Path) -> None:
+def test_what_is_neither_file_nor_folder_is_listed_with_its_problem(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\nhello\n")
     os.mkfifo(tmp_path / "pipe.csv")
-    assert [entry.path for entry in Storage(str(tmp_path)).list(str(tmp_path), deep=True)] == [f"{tmp_path}/a.csv"]
+    (tmp_path / "round.csv").symlink_to("round.csv")
+    (tmp_path / "link.csv").symlink_to("gone.csv")
+    place = Storage(str(tmp_path))
+    entries = list(place.list(str(tmp_path), deep=True))
+    assert [(Path(entry.path).name, entry.problem.partition("' ")[2]) for entry in entries] == [
+        ("a.csv", ""),
+        ("link.csv", "is a link to 'gone.csv', which is not there."),
+        ("pipe.csv", "is a pipe, a device or a socket, and no file."),
+        ("round.csv", "is a link to 'round.csv', which is not there."),
+    ]
+    with pytest.raises(TableError, match=r"link\.csv' is a link to 'gone\.csv'"):
+        place.open(entries[1])
 
 
 def test_a_pattern_tells_only_of_folders_that_it_may_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,9 @@ def test_a_folder_is_read_in_the_order_of_names_whatever_the_format(tmp_path: Pa
     (folder / "z.csv").write_text("")
     assert texts(folder) == ["first", "second", "third"]
     assert texts(folder / "deep" / "c.jsonl") == ["third"]
+    (folder / "y.csv").symlink_to("gone.csv")
+    with pytest.raises(TableError, match=r"y\.csv' is a link to 'gone\.csv', which is not there"):
+        texts(folder)
 
 
 def test_decisions_that_a_job_made_beside_its_input_are_no_posts(tmp_path: Path) -> None:

@@ -156,3 +156,20 @@ def test_a_workbook_damaged_in_the_middle_costs_the_rows_behind_alone(tmp_path: 
     assert lost.error is not None
     assert lost.error.code == "rows_unreadable"
     assert "is damaged after row" in lost.error.message
+
+
+def test_links_that_lead_nowhere_and_pipes_are_failed_posts(tmp_path: Path) -> None:
+    for name in ("tables", "images"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "tables" / "a.csv").write_text("text\nhello\n")
+    (tmp_path / "tables" / "b.parquet").symlink_to("gone")
+    os.mkfifo(tmp_path / "tables" / "c.jsonl")
+    ((good,), *bad) = read(tmp_path / "tables")
+    assert good.text == "hello"
+    errors = [post.error for (post,) in bad if post.error]
+    assert [error.code for error in errors] == ["file_unreadable"] * 2
+    assert "is a link to 'gone'" in errors[0].message
+    assert "is a pipe" in errors[1].message
+    (tmp_path / "images" / "a.png").symlink_to("gone")
+    ((post,),) = read(tmp_path / "images")
+    assert post.image == str(tmp_path / "images" / "a.png"), "whoever decodes it finds none"
