@@ -26,6 +26,8 @@ LEET: Final = {
     "7": "t", "+": "t", "8": "b", "9": "g", "2": "z", "(": "c",
 }  # fmt: skip
 APOSTROPHES: Final = frozenset("'\u2019")
+# Between the words of a list without spaces, as of tags.
+OF_LISTS: Final = frozenset(",;/|+!")
 PUNCTUATION: Final = ".,?!;:)\"'"
 # What stands around words, too, and is no letter.
 AROUND: Final = f"{PUNCTUATION}\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026\u2014\u2013#[]"
@@ -91,17 +93,20 @@ def _merged(word: str, lexicon: Lexicon) -> str:
         return joined if lexicon.common(joined) and signs != {"*"} else word
     if joined in lexicon:
         return joined
-    return _apart(word, parts, signs)
+    return _apart(word, parts, signs, lexicon)
 
 
-def _apart(word: str, parts: list[str], signs: set[str]) -> str:
-    """Reads signs in what is no known word without them: a stammer, or spaces."""
+def _apart(word: str, parts: list[str], signs: set[str], lexicon: Lexicon) -> str:
+    """Reads signs in what is no known word without them: a stammer, or spaces of a sentence."""
     if len(parts[0]) == 1 and parts[1][:1].lower() == parts[0].lower():
         return " ".join(parts[1:])
     if signs <= {"*"}:
         return "".join(parts)
     # Hyphens make compounds, also of three words.
     if len(parts) <= (3 if "-" in signs else 2):
+        return word
+    # Tags and the entries of a menu are no sentence.
+    if signs - APOSTROPHES <= OF_LISTS and not any(lexicon.common(part.lower(), FREQUENT_RANK) for part in parts):
         return word
     ((space, _),) = Counter("".join(SIGNS.findall(word))).most_common(1)
 
@@ -155,12 +160,20 @@ def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
             continue
         read = lexicon.best(variants(core, LEET))
         # A hashtag of no known word may be of several, or of initials.
-        if read is None and "#" not in token and INSIDE.search(core) and not core[-1].isdigit():
+        unknown = read is None and "#" not in token and INSIDE.search(core) and not core[-1].isdigit()
+        if unknown and not _parted(core, lexicon):
             read = next(variants(core, LEET))
         # A number is one, unless it reads as a word that is in most texts.
         if read is not None and (not core.isdigit() or lexicon.common(read)):
             return token.replace(core, read)
     return None
+
+
+def _parted(token: str, lexicon: Lexicon) -> bool:
+    """Returns whether signs part words, as in a menu, rather than standing for letters of one."""
+    parts = SIGNS.split(token)
+    known = sum(len(part) for part in parts if len(part) > 1 and part in lexicon)
+    return len(parts) > 1 and known > HALF * sum(map(len, parts))
 
 
 def starred(text: str, lexicon: Lexicon) -> str:

@@ -18,6 +18,19 @@ def test_signs_leave_words_and_compounds_stay(words: Lexicon) -> None:
     assert without_signs("sister-in-law and/or f(x)", words) == "sister-in-law and/or f(x)"
 
 
+@pytest.mark.parametrize("sign", ["|", "!", ",", ";", "/", "+"])
+def test_a_sign_between_words_is_no_letter(words: Lexicon, sign: str) -> None:
+    tags = sign.join(("jewish", "music", "museum", "xqzjk"))
+    assert spelt(tags, words) == without_signs(tags, words) == tags
+    assert spelt(f"good morning{sign}Have a good day", words) == f"good morning{sign}Have a good day"
+    sentence = sign.join(("we", "eat", "bread", "and", "drink"))
+    assert without_signs(spelt(sentence, words), words) == "we eat bread and drink"
+
+
+def test_a_sign_in_a_word_is_a_letter(words: Lexicon) -> None:
+    assert spelt("al| the w!nd qu|tzj!m", words) == "all the wind qultzjim"
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
