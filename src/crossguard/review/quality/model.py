@@ -32,6 +32,8 @@ _LEAST: Final = 1e-9
 """Of a prior, which must not be zero."""
 _ITSELF: Final = 1.001
 """Weight of a post that stands for no other, with what rounding adds."""
+_SEVERAL: Final = 2
+"""Posts that one stands for from which on a wrong answer to it counts as several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Live:
     prevalence: Estimate
     strata: Sequence[Stratum]
     missing: Sequence[str]  # strata with posts and without a decision
+    heaviest: tuple[str, int] | None  # where each allowed post that is decided stands for the most, and for how many
 
 
 def live(strata: Sequence[Stratum]) -> Live:
@@ -59,7 +62,7 @@ def live(strata: Sequence[Stratum]) -> Live:
         recall = prevalence = nothing_in(allowed)
     if flagged := undecided(strata, decided, flagged=True):
         precision = nothing_in(flagged)
-    return Live(recall, precision, prevalence, strata, missing)
+    return Live(recall, precision, prevalence, strata, missing, _heaviest(strata))
 
 
 def undecided(strata: Sequence[Stratum], decided: Container[str], *, flagged: bool) -> list[str]:
@@ -102,6 +105,16 @@ def _estimates(strata: Sequence[Stratum]) -> tuple[Estimate, Estimate, Estimate]
     return recall, precision, prevalence
 
 
+def _heaviest(strata: Sequence[Stratum]) -> tuple[str, int] | None:
+    each = [
+        (max(_posts_per_sample(stratum).values()), stratum.name)
+        for stratum in strata
+        if stratum.samples and not stratum.flagged
+    ]
+    most, name = max(each, default=(0.0, ""))
+    return (name, round(most)) if most >= _SEVERAL else None
+
+
 class _Part(NamedTuple):
     """A sample with what it says of its stratum."""
 
@@ -112,8 +125,12 @@ class _Part(NamedTuple):
     flagged: bool
 
 
+def _posts_per_sample(stratum: Stratum) -> dict[float, float]:
+    return posts_per_item(stratum, {sample.inclusion: sample.checked for sample in stratum.samples})
+
+
 def _parts(stratum: Stratum) -> list[_Part]:
-    each = posts_per_item(stratum, {sample.inclusion: sample.checked for sample in stratum.samples})
+    each = _posts_per_sample(stratum)
     rest = [(each[sample.inclusion] - 1) * sample.checked for sample in stratum.samples]
     total = sum(rest)
     priors = [JEFFREYS * max(unseen / total if total else 1.0, _LEAST) for unseen in rest]

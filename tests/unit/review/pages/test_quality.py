@@ -21,6 +21,8 @@ from crossguard.review.errors import NotFoundError
 from crossguard.review.intake import Intake
 from crossguard.review.pages import quality
 from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.quality import model
+from crossguard.review.quality.reading import Sample, Stratum
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
@@ -70,6 +72,19 @@ def test_the_page_says_that_figures_are_too_high_while_flagged_posts_wait(client
         cast(console.database, item, ben)
     console.measured = None
     assert "too high while" not in client.get("/quality").text
+
+
+def test_the_page_says_for_how_many_posts_a_wrong_yes_counts(
+    client: TestClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong yes to one allowed post in 200 made a recall of .96 one of .69, and nothing said that it could."""
+    log_in(client, console, role=Role.LEAD)
+    flagged = Stratum("review", 60, (Sample(1.0, 60, 40),))
+    for posts, told in ((2940, True), (30, False)):
+        found = model.live([flagged, Stratum("allow-far", posts, (Sample(0.01, 30, 1),))])
+        monkeypatch.setattr(console, "measured", (console.now(), quality.measure(console, NOW) | {"live": found}))
+        page = client.get("/quality").text
+        assert ("Each post checked in allow-far stands for 98: one wrong" in page) is told
 
 
 def test_many_who_open_the_page_at_once_wait_for_one_measurement(
