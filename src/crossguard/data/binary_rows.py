@@ -75,12 +75,19 @@ class ParquetPosts:
 
 def unused_texts(schema: Any, builder: PostBuilder) -> list[str]:
     """Returns the columns of texts that a builder gets to see nothing of, and may want to."""
-    import pyarrow as pa
-
     if builder.extra or not builder.looks_for_words:
         return []
-    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    inside = builder.columns.title(builder.found) is not None
+    texts = [field.name for field in schema if _holds_texts(field.type, inside=inside)]
     return [name for name in texts if name not in builder.found.values() and schema.names.count(name) == 1]
+
+
+def _holds_texts(type_: Any, *, inside: bool) -> bool:
+    """Whether a column holds texts, or, where that matters, lists or objects with texts and without bytes."""
+    import pyarrow as pa
+
+    nested = inside and pa.types.is_nested(type_) and "string" in str(type_) and "binary" not in str(type_)
+    return nested or pa.types.is_string(type_) or pa.types.is_large_string(type_)
 
 
 def look_at(batches: Iterator[Any], builder: PostBuilder) -> None:
@@ -89,7 +96,7 @@ def look_at(batches: Iterator[Any], builder: PostBuilder) -> None:
 
     with suppress(pa.ArrowException, OSError, StopIteration):
         for row in rows_of(next(batches).slice(0, LOOKED_AT), None):
-            builder.look(row or {})
+            builder.look(row or {}, builder.found)
 
 
 def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: int = 1, skip: int = 0) -> Iterator[Post]:

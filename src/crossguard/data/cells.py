@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,6 +29,8 @@ _READ: Final = 1000
 # Of a cell of hardly more words than that, a time or a year makes a date: `Monday, November 30, 2026 at 8:03 PM`.
 _TIME: Final = re.compile(r"\b\d{1,2}:\d{2}|\b(?:19|20)\d{2}\b")
 _DATE: Final = 8
+# Of a list or object in a cell, so many are looked at.
+_PARTS: Final = 20
 _IN_JSON: Final = ("{", '["', "['")
 _CLASSES: Final = " Classes need a column of 1 and 0 each, as by pandas.get_dummies."
 
@@ -95,6 +98,16 @@ def holds_words(cells: Iterable[Any]) -> bool:
     texts = [cell for cell in all_ if isinstance(cell, str) and _is_text(cell[:_READ])]
     # What stands in many rows, such as the program that sent a post, is no text of theirs.
     return 2 * len(texts) > len(all_) and 2 * len(set(texts)) >= len(texts)
+
+
+def longest_inside(value: Any, depth: int = 4) -> str:
+    """Returns the longest text in lists and objects, of the first ones; an empty one where there is none."""
+    if isinstance(value, str):
+        return value[:_READ]
+    if depth == 0 or not isinstance(value, list | tuple | Mapping):
+        return ""
+    parts = value.values() if isinstance(value, Mapping) else value
+    return max((longest_inside(part, depth - 1) for part in islice(parts, _PARTS)), key=len, default="")
 
 
 def _is_text(cell: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from shlex import quote
@@ -23,11 +23,17 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "image_text": ("ocr", "ocr_text", "img_text"),
     "image": (),
 }
-# Words that people read with a post: its text where there is no other.
-MORE_WORDS: Final = (
-    *("full_text", "selftext", "caption", "title", "subject", "headline"),
-    *("description", "spoiler_text", "alt_text"),
+# The words of a post, as single programs call them: its text where it has none of the names above.
+BODIES: Final = (
+    *("post_content", "post_body", "comment_body", "comment_content", "message_body", "message_content"),
+    *("reply_text", "full_text", "raw"),
 )
+# The same words as a page shows them, often beside the others.
+_AS_HTML: Final = ("cooked", "content_html", "body_html", "post_html", "comment_html")
+# What stands above or beside the words of a post.
+TITLES: Final = ("title", "post_title", "subject", "headline", "description", "spoiler_text", "alt_text")
+# Words that people read with a post: its text where there is no other.
+MORE_WORDS: Final = ("selftext", "caption", *TITLES)
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
 ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url", "media_url"})
 Source: TypeAlias = Literal["lines", "sheet", "other"]
@@ -37,6 +43,8 @@ Unread: TypeAlias = Literal["words", "images", "bytes", "addresses", "file"]
 """What a column that is not used may hold: words, images, encoded ones, an address of one each, a name of any file."""
 _UNREAD: Final[Mapping[str, Unread]] = {
     **dict.fromkeys((*MORE_WORDS, *OTHER_NAMES["image_text"]), "words"),
+    # `raw` may be whatever something was made of.
+    **dict.fromkeys((name for name in BODIES if name != "raw"), "words"),
     **dict.fromkeys(("body", "content", "transcript", "meme_text", "extended_tweet"), "words"),
     **dict.fromkeys(("images", "image_paths", "image_urls", "photos", "pictures", "media", "media_urls"), "images"),
     **dict.fromkeys(("attachments", "media_attachments", "extended_entities"), "images"),
@@ -143,8 +151,11 @@ class Columns:
         return found
 
     def _other_name(self, meaning: str, names: list[str], where: str) -> dict[str, str]:
-        last = {"text": MORE_WORDS, "image_path": ADDRESSES if self.addresses else ()}.get(meaning, ())
-        for known in ((meaning,), OTHER_NAMES[meaning], last):
+        last: dict[str, tuple[Collection[str], ...]] = {
+            "text": (BODIES, _AS_HTML, MORE_WORDS),
+            "image_path": (ADDRESSES if self.addresses else (),),
+        }
+        for known in ((meaning,), OTHER_NAMES[meaning], *last.get(meaning, ())):
             close = [name for name in names if plain_name(name) in known]
             if len(close) == 1:
                 return {meaning: close[0]}
@@ -154,6 +165,11 @@ class Columns:
                     f"Say which one: {self.how(close[0], 'text')}. To score several, join them first."
                 )
         return {}
+
+    def title(self, found: Mapping[str, str]) -> str | None:
+        """Returns the column of titles that is the text only because there is no other; None where there is none."""
+        name = found.get("text", self.text)
+        return name if name != self.text and plain_name(name) in TITLES else None
 
     def notes(self, found: Mapping[str, str]) -> list[str]:
         """Returns one sentence per column that was found under another name than the caller said."""

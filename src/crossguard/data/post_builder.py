@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
-from crossguard.data.cells import as_text, holds_words
-from crossguard.data.columns import MORE_WORDS, OTHER_NAMES, Columns, Source, Unread, unread
+from crossguard.data.cells import as_text, holds_words, longest_inside
+from crossguard.data.columns import BODIES, MORE_WORDS, OTHER_NAMES, TITLES, Columns, Source, Unread, plain_name, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
@@ -34,7 +37,12 @@ LOOKED_AT: Final = 100
 # From here on, floats lack whole numbers; pandas turns a column of ids with a gap into floats.
 _INEXACT: Final = 2.0**53
 # Of an object inside another one; at the top, these are found as columns.
-_WORDS: Final = frozenset({"text", *OTHER_NAMES["text"], *MORE_WORDS})
+_WORDS: Final = frozenset({"text", *OTHER_NAMES["text"], *BODIES, *MORE_WORDS})
+# Of an object inside a post that has only a title at the top; not who wrote it, of whom there may be words, too.
+_BODY: Final = _WORDS - set(TITLES)
+_PEOPLE: Final = frozenset({"author", "user", "account", "owner", "creator", "from", "profile"})
+_DEEPEST: Final = 4
+_FIRST_PARTS: Final = 100
 
 
 class PostBuilder:
@@ -65,8 +73,9 @@ class PostBuilder:
         self.image_root = image_root
         # By the names of a row: the objects of JSON may differ in theirs.
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
-        # Of the first rows with images and without a column of text: the cells that are not used, None for no text.
-        self._others: dict[str, list[str | None]] = {}
+        # Of the first rows that have images or a title alone: the cells that are not used, None for no text, and a
+        # list with the longest text for what holds texts.
+        self._others: dict[str, list[str | list[str] | None]] = {}
         self._looked = 0
         # Names that were asked for and no row had so far: an object of JSON may leave fields out.
         self._lacking = list(columns.renamed.values())
@@ -92,6 +101,8 @@ class PostBuilder:
             self.columns.find(row, where)
         if self._is_no_post(row):
             raise TableError(f"{where} is no post. It has: {', '.join(row)}. {self.how_in_json}")
+        if (inside := self._beside_a_title(row, self.found)) is not None:
+            raise TableError(f"{where} {inside.told} {inside.how_to_score}")
 
     @property
     def how_in_json(self) -> str:
@@ -135,21 +146,37 @@ class PostBuilder:
 
     @property
     def words(self) -> list[str]:
-        """Which columns may be the text of posts with images, one sentence each, by the first rows that were read."""
-        texts = any("text" in found for found in self._matches.values())
-        return [] if texts else notes_of_words(self._others, self.found, self.columns)
+        """Which columns may be the text of posts with images or titles alone, by the first rows; one sentence each."""
+        shapes = self._matches.values()
+        titled = next((found for found in shapes if self.columns.title(found)), None)
+        texts = titled is None and any("text" in found for found in shapes)
+        return [] if texts else notes_of_words(self._others, titled or self.found, self.columns)
 
     @property
     def looks_for_words(self) -> bool:
         """Whether it matters what the columns of a table hold that are not used."""
-        return bool(self.header) and self._looked < LOOKED_AT and _lacks_text(self.found)
+        return self._looks_beside(self.found)
 
-    def look(self, row: Mapping[str, Any]) -> None:
+    def _looks_beside(self, found: Mapping[str, str]) -> bool:
+        return bool(self.header) and self._looked < LOOKED_AT and _lacks_text(found, self.columns)
+
+    def look(self, row: Mapping[str, Any], found: Mapping[str, str]) -> None:
         """Remembers what one of the first rows says in columns that are not used."""
         self._looked += 1
         for name, cell in row.items():
-            if name not in self.found.values():
-                self._others.setdefault(name, []).append(cell if isinstance(cell, str) else None)
+            if name not in found.values():
+                short = [longest_inside(cell)] if isinstance(cell, list | Mapping) else cell
+                self._others.setdefault(name, []).append(short if isinstance(short, str | list) else None)
+
+    def _beside_a_title(self, row: Mapping[str, Any], found: Mapping[str, str]) -> _Inside | None:
+        """Returns where a row has words in a list or object while the only text that it shows at the top is a title."""
+        title = self.columns.title(found) if self.scored else None
+        if title is None:
+            return None
+        for name, cell in row.items():
+            if name not in found.values() and (key := _key_of_words(name, cell)):
+                return _Inside(title, name, key, self.columns.how(title, "text"))
+        return None
 
     def tell(self, notes: Iterable[str]) -> None:
         """Adds what a person should know, each sentence once."""
@@ -164,10 +191,11 @@ class PostBuilder:
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
         id_ = place
-        if self.looks_for_words:
-            self.look(row)
         try:
             found = self._found(row)
+            if self._looks_beside(found):
+                self.look(row, found)
+            self._refuse_words_inside(row, found)
             cells = {meaning: row.get(name) for meaning, name in found.items()}
             id_ = as_text(cells.get("id"), found.get("id", "id")) or place
             if isinstance(number := cells.get("id"), float) and number.is_integer() and abs(number) >= _INEXACT:
@@ -197,6 +225,10 @@ class PostBuilder:
             self._tell_unread(names, found)
         return self._matches[names]
 
+    def _refuse_words_inside(self, row: Mapping[str, Any], found: Mapping[str, str]) -> None:
+        if (inside := self._beside_a_title(row, found)) is not None:
+            raise PostError("field_ambiguous", f"The post {inside.told}")
+
     def _image(self, value: Any, column: str) -> ImageSource | None:
         image = as_image(value)
         if isinstance(image, bytes):
@@ -218,6 +250,43 @@ class AnyBuilder(PostBuilder):
     """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
 
     scored = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Where the words of a post stand that has only a title at the top: the column, and the name inside it."""
+
+    title: str
+    column: str
+    key: str
+    how: str
+
+    @property
+    def told(self) -> str:
+        """What is wrong, and how to score the titles."""
+        return (
+            f"has words in '{self.column}', under '{self.key}', and beside it only '{self.title}', which would be "
+            f"scored without them. To score it all the same: {self.how}."
+        )
+
+    @property
+    def how_to_score(self) -> str:
+        """How the words become posts, wherever they stand in the objects of a file."""
+        select = quote(f'.. | objects | select(."{self.key}" | strings)')
+        return f"To score these words: jq -c {select} FILE > posts.jsonl"
+
+
+def _key_of_words(name: Any, value: Any, depth: int = _DEEPEST) -> str | None:
+    """Returns the name under which an object or list has words of a post; None where it has none, or a single word."""
+    if depth == 0 or not isinstance(value, list | dict) or str(name) in _PEOPLE:
+        return None
+    named: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ((name, part) for part in value)
+    for key, part in islice(named, _FIRST_PARTS):
+        if isinstance(part, str) and isinstance(value, dict) and " " in part.strip() and plain_name(str(key)) in _BODY:
+            return str(key)
+        if (found := _key_of_words(key, part, depth - 1)) is not None:
+            return found
+    return None
 
 
 def _holds_posts(value: Any, *, whole: bool) -> bool:
@@ -242,21 +311,31 @@ def notes_of_unread(names: Iterable[str], found: Mapping[str, str], columns: Col
 
 
 def notes_of_words(cells: Mapping[str, Iterable[Any]], found: Mapping[str, str], columns: Columns) -> list[str]:
-    """Returns a sentence for each unused column, by its cells, that may be the text of posts with images alone."""
-    if not _lacks_text(found):
+    """Returns a sentence for each unused column, by its cells, that may be the text of posts with images or titles."""
+    if not _lacks_text(found, columns):
         return []
+    title = columns.title(found)
     told = dict(unread(cells, found))  # which have a sentence of their own
-    return [
-        f"column '{name}' holds words, and no column is the text; if people read them with the images: "
-        f"{columns.how(name, 'text')}"
-        for name, values in cells.items()
-        if name not in told and holds_words(values)
-    ]
+    notes = []
+    for name, values in cells.items():
+        texts = list(values)
+        if name in told:
+            continue
+        if holds_words(texts):
+            why = "no column is the text; if people read them with the images"
+            instead = f"'{title}' alone is scored as the text; if these are the text"
+            notes.append(f"column '{name}' holds words, and {instead if title else why}: {columns.how(name, 'text')}")
+        elif title and name not in _PEOPLE and holds_words(map(longest_inside, filter(None, texts))):
+            notes.append(
+                f"column '{name}' holds words inside lists or objects, and '{title}' alone is scored; if these are the "
+                "text, write them to a column of texts"
+            )
+    return notes
 
 
-def _lacks_text(found: Mapping[str, str]) -> bool:
-    """Whether a table has images and no text."""
-    return "text" not in found and not {"image", "image_path"}.isdisjoint(found)
+def _lacks_text(found: Mapping[str, str], columns: Columns) -> bool:
+    """Whether a table has images and no text, or no text but titles."""
+    return columns.title(found) is not None or ("text" not in found and not {"image", "image_path"}.isdisjoint(found))
 
 
 class RowBuilder(AnyBuilder):

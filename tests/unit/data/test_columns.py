@@ -19,6 +19,10 @@ from crossguard.errors import TableError
         (["id_str", "full_text"], {"text": "full_text"}),
         (["img", "Caption"], {"text": "Caption", "image_path": "img"}),
         (["title", "body"], {"text": "body"}),
+        (["post_title", "post_content"], {"text": "post_content"}),
+        (["post_id", "title", "raw", "cooked"], {"id": "post_id", "text": "raw"}),
+        (["title", "content_html"], {"text": "content_html"}),
+        (["body", "body_html", "raw"], {"text": "body"}),
     ],
 )
 def test_columns_are_found_by_their_usual_names(header: list[str], found: dict[str, str]) -> None:
@@ -35,6 +39,8 @@ def test_words_beside_the_text_are_found_where_they_are_not_the_text() -> None:
     for header, told in (
         (["title", "body", "likes"], ["title"]),
         (["Title"], []),
+        (["raw", "cooked"], []),
+        (["text", "post_content"], ["post_content"]),
         (["text", "Alt text"], ["Alt text"]),
     ):
         assert unread(header, columns.match(header, "posts.csv")) == [(name, "words") for name in told]

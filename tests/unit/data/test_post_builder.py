@@ -131,6 +131,46 @@ def test_a_first_post_may_hold_lists_and_leave_fields_out(row: dict[str, object]
     PostBuilder(Columns(), Path()).check_first(row, "The first object")
 
 
+SAID = "they all have to go"
+
+
+@pytest.mark.parametrize(
+    ("row", "inside"),
+    [
+        ({"title": "Ann wrote", "data": [{"post": SAID}]}, "'data', under 'post'"),
+        ({"title": "Ann wrote", "data": [{"comment": {"Comment Text": SAID}}]}, "'data', under 'Comment Text'"),
+        ({"Title": "Ann wrote", "data": {"body": SAID}}, "'data', under 'body'"),
+        ({"title": "Ann wrote", "tags": [{"text": "news"}], "data": {"post": SAID}}, "'data', under 'post'"),
+    ],
+)
+def test_words_inside_an_object_are_not_left_out_for_the_title_beside_it(row: dict[str, object], inside: str) -> None:
+    with pytest.raises(TableError, match=rf"{inside}, and beside it .*-column [tT]itle\. .* jq -c '\.\. \| objects"):
+        PostBuilder(Columns(), Path()).check_first(row, "The first object")
+    post = PostBuilder(Columns(), Path()).build(row, "line-2")
+    assert post.error is not None
+    assert post.error.code == "field_ambiguous"
+    assert inside in post.error.message
+    chosen = PostBuilder(Columns(text=next(iter(row))), Path())
+    chosen.check_first(row, "The first object")
+    assert chosen.build(row, "line-2").text == "Ann wrote"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"tags": [{"text": "news"}]},
+        {"author": {"description": SAID, "text": SAID}},
+        {"media": [{"title": SAID, "description": SAID}]},
+        {"comments": []},
+    ],
+)
+def test_a_title_is_the_text_beside_objects_that_hold_no_words_of_posts(beside: dict[str, object]) -> None:
+    row = {"title": "Ann wrote", **beside}
+    builder = PostBuilder(Columns(), Path())
+    builder.check_first(row, "The first object")
+    assert builder.build(row, "line-1").text == "Ann wrote"
+
+
 @pytest.mark.parametrize("name", ["racist", "text"])
 def test_a_doubled_column_of_an_annotated_table_is_refused(name: str) -> None:
     with pytest.raises(TableError, match=f"votes.csv has the column '{name}' twice; rename one"):

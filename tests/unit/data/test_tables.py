@@ -106,6 +106,31 @@ class TestColumns:
         assert [post.text for post in reader] == [row["Kommentar"] for row in rows]
         assert reader.warnings == []
 
+    @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+    @pytest.mark.parametrize("extra", [True, False])
+    def test_words_that_a_title_stands_for_are_told(self, tmp_path: Path, suffix: str, *, extra: bool) -> None:
+        rows = [
+            {"title": f"Post {row}", "Beitrag": f"what they said {row}", "tags": ["news"], "parts": [f"so it is {row}"]}
+            for row in range(3)
+        ]
+        path = tmp_path / f"in.{suffix}"
+        frame = pd.DataFrame(rows)
+        if suffix == "jsonl":
+            frame.to_json(path, orient="records", lines=True)
+        else:
+            getattr(frame, f"to_{suffix}")(path, index=False)
+        reader = PostReader(path, extra=extra)
+        assert [post.text for post in reader] == [row["title"] for row in rows]
+        told = [
+            "column 'Beitrag' holds words, and 'title' alone is scored as the text; if these are the text:",
+            "column 'parts' holds words inside lists or objects, and 'title' alone is scored; if these are the text,",
+        ]
+        cut = [note[: len(start)] for note, start in zip(reader.unread, told, strict=False)]
+        assert cut == (told[:1] if suffix == "csv" else told)
+        reader = PostReader(path, extra=extra, columns=Columns(text="title"))
+        assert len(list(reader)) == 3
+        assert reader.warnings == []
+
     def test_words_are_not_told_where_another_object_has_a_text(self, tmp_path: Path) -> None:
         first = '{"image_path": "a.png", "Kommentar": "what they said"}\n'
         reader = PostReader(write(tmp_path / "in.jsonl", first + '{"image_path": "b.png", "text": "hello"}\n'))
