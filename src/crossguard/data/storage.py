@@ -146,7 +146,7 @@ class Storage:
 
         Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
         links to folders, which may lead back to where they stand. Links that lead nowhere, and pipes and other things
-        that are no files, are entries with a `problem`. Subfolders that hold a job are left out, too, and added to
+        that are no files, and objects with `//` in their key, are entries with a `problem`. Subfolders that hold a job are left out, too, and added to
         `jobs`, unless that is None; those that this user may not read are added to `locked`.
 
         Raises:
@@ -216,7 +216,17 @@ class Storage:
             elif self.is_local and Path(info.path).is_symlink():
                 continue
             elif deep and not self._lists_at_once:
-                yield from self._subfolder(info, jobs, locked)
+                nameless = info.path.rstrip("/") == folder.rstrip("/")
+                yield from self._nameless(folder) if nameless else self._subfolder(info, jobs, locked)
+
+    def _nameless(self, folder: str) -> Iterator[Entry]:
+        """Yields the objects in the subfolder of a prefix whose name is empty, which pyarrow lists as the prefix."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(folder, recursive=True)
+        found = self._asked(lambda: self._fs.get_file_info(selector), folder)
+        inside = (info for info in found if info.is_file and info.path.startswith(f"{folder.rstrip('/')}//"))
+        yield from sorted(replace(_entry(info), problem=self._problem(info)) for info in inside)
 
     def _problem(self, info: Any) -> str:
         """Returns why something in a folder that is no folder cannot be read; empty where nothing is known."""
@@ -227,6 +237,8 @@ class Storage:
             return f"'{address}' is a link to '{Path(info.path).readlink()}', which is not there."
         if not info.is_file:
             return f"'{address}' is a pipe, a device or a socket, and no file."
+        if not self.is_local and "//" in info.path:
+            return f"'{address}' has an empty name between two slashes, with which it cannot be read. Rename it."
         return ""
 
     def _subfolder(

@@ -88,7 +88,8 @@ def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:
     if source.kind == "images":
         return [Unit(entry, "images", rows=len(source.names), names=source.names)]
     if source.kind == "unreadable":
-        return [Unit(entry, "unreadable", rows=1, problem=str(LockedError(source.storage.address_of(entry.path))))]
+        problem = entry.problem or str(LockedError(source.storage.address_of(entry.path)))
+        return [Unit(entry, "unreadable", rows=1, problem=problem)]
     try:
         return _cut_table(source, columns, f"'{source.storage.address_of(entry.path)}'", unit_posts)
     except ChangedError:

@@ -109,6 +109,15 @@ def _lies_in(output: Storage, storage: Storage) -> Callable[[str], bool]:
     return within
 
 
+def _named(entries: Iterable[Entry], unnamed: list[Entry]) -> Iterator[Entry]:
+    """Yields the images of a storage whose key can be read; the others go into a list."""
+    for entry in entries:
+        if entry.problem:
+            unnamed.append(entry)
+        else:
+            yield entry
+
+
 def _images(
     storage: Storage,
     place: int,
@@ -121,11 +130,12 @@ def _images(
     """Yields the images of a folder that were not met before, so many at a time; `locked` gets what cannot be read."""
     if not storage.is_folder(storage.path):
         raise TableError(f"'{storage.address}' is no folder, and --input-format folder reads the images in folders.")
-    entries = (
+    found = (
         entry
         for entry in storage.list(storage.path, deep=True, locked=locked)
         if PurePosixPath(entry.path).suffix.lower() in SUFFIXES and not own(_folder_of(entry))
     )
+    entries = found if storage.is_local else _named(found, locked)
     first = next(entries, None)
     if first is None and locked:
         return

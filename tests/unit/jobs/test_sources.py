@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.support.object_storage import put_raw, s3_server
 from tests.unit.jobs.conftest import write_jsonl
 
+from crossguard.data.columns import Columns
 from crossguard.data.storage import Storage
 from crossguard.data.stored_posts import LeftOut
 from crossguard.errors import LockedError, TableError
+from crossguard.jobs.plan import cut_all
 from crossguard.jobs.sources import InputFile, digest_of, sources_of
 
 
@@ -168,3 +171,23 @@ def test_a_format_that_is_given_counts_more_than_a_name(tmp_path: Path) -> None:
 def test_a_fingerprint_depends_on_every_line_and_their_order() -> None:
     assert digest_of([b"a", b"b"]) == digest_of(iter([b"ab"]))
     assert len({digest_of([b"a", b"b"]), digest_of([b"b", b"a"]), digest_of([])}) == 3
+
+
+def test_an_object_whose_key_cannot_be_read_is_one_failed_post_of_its_prefix() -> None:
+    with s3_server() as (address, _):
+        for name in ("a.csv", "b//c.csv", "b//d/e.csv", "/f.csv"):
+            put_raw(address.format("tables"), name, b"text\nhello\n")
+        found = sources(address.format("tables"))
+        assert [source.entry.path.partition("/tables/")[2] for source in found] == [
+            "/f.csv",
+            "a.csv",
+            "b//c.csv",
+            "b//d/e.csv",
+        ]
+        assert [bool(source.entry.problem) for source in found] == [True, False, True, True]
+        for name in ("a.png", "b//c.png"):
+            put_raw(address.format("images"), name, b"x")
+        images, other = sources(address.format("images"))
+        assert (images.names, other.kind) == (("a.png",), "unreadable")
+        ((_, (unit,)),) = cut_all([other], Columns(), 2)
+        assert "b//c.png' has an empty name between two slashes" in unit.problem
