@@ -22,6 +22,9 @@ from crossguard.records import Post
 
 # The worst tenth of the ways, as a person who wants to get through would choose.
 WORST = 0.1
+# The worst ways are chosen on four fifths of the posts and tried on the others, in five partitions of them.
+FOLDS = 5
+PARTITIONS = 5
 _NOTHING = "nothing was found as written"
 
 
@@ -53,7 +56,7 @@ class Robustness:
     harmless: int
     harmless_flagged: int  # of those, flagged as written
     mean: Estimate  # mean of the kept shares over all ways, with a bootstrap interval over posts
-    worst_tenth: Estimate  # mean over the tenth of the ways that keeps least; the ways stay the same in every resample
+    worst_tenth: Estimate  # mean over the tenth of the ways that keeps least of other posts
     held_out: Estimate  # mean over the ways that no training of Crossguard uses
     harmless_change: Estimate  # mean over the ways of the change in the flagged share of harmless posts
     ways: Mapping[str, Survival]
@@ -112,12 +115,11 @@ def summarise(
         for column, name in enumerate(disguised)
     }
     held_out = [column for column, name in enumerate(disguised) if EVASIONS[name].held_out]
-    worst = np.argsort(kept.sum(axis=0), kind="stable")[: math.ceil(WORST * len(ways))]
     change = wrong.astype(np.float64) - before[:, None]
     return Robustness(
         source, test.question, int(truth.sum()), int(found.sum()), int(harmless.sum()), int(before.sum()),
         mean=_mean(kept, groups[found], 0, test, _NOTHING),
-        worst_tenth=_mean(kept[:, worst], groups[found], 0, test, _NOTHING),
+        worst_tenth=_worst(kept, groups[found], test),
         held_out=_mean(kept[:, held_out], groups[found], 0, test, _NOTHING),
         harmless_change=_mean(change, groups[harmless], -1, test, "no harmless post"),
         ways=ways,
@@ -152,6 +154,26 @@ def _disguised(post: Post, name: str, seed: int) -> Post:
 def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArray[np.bool_]:
     flags = [decision.flags for decision in moderator.score(posts)]
     return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
+
+
+def _worst(kept: NDArray[np.bool_], groups: NDArray[np.int64], test: EvasionTest) -> Estimate:
+    """Mean over the worst ways of other posts, with an interval; `kept` is (posts, ways).
+
+    The ways that keep least of some posts keep more of others: part of what makes them the worst is chance.
+    """
+    owners = in_turn(groups)
+    different = int(owners.max(initial=-1)) + 1
+    if different == 1:
+        return Estimate.undefined("worst ways are chosen on other posts, and there are none")
+    random, most = np.random.default_rng((test.seed, 2)), math.ceil(WORST * kept.shape[1])
+    per_post = np.zeros((len(kept), 1))
+    for _ in range(PARTITIONS):
+        places = (random.permutation(different) % FOLDS)[owners]
+        for fold in np.unique(places):
+            tried = places == fold
+            worst = np.argsort(kept[~tried].sum(axis=0), kind="stable")[:most]
+            per_post[tried] += kept[tried][:, worst].mean(axis=1, keepdims=True) / PARTITIONS
+    return _mean(per_post, groups, 0, test, _NOTHING)
 
 
 def _mean(table: NDArray[Any], groups: NDArray[np.int64], least: int, test: EvasionTest, reason: str) -> Estimate:

@@ -42,7 +42,7 @@ def test_a_reader_of_exact_words_keeps_what_padding_leaves_alone() -> None:
     assert (found.hateful, found.found, found.harmless, found.harmless_flagged) == (2, 1, 1, 0)
     assert found.ways["words_before"].kept.value == 1.0
     assert found.ways["letters_doubled"].kept.value == 0.0
-    assert found.worst_tenth.value == 0.0
+    assert found.worst_tenth.reason == "worst ways are chosen on other posts, and there are none"
     kept = [way.kept.value for way in found.ways.values()]
     assert found.mean.value == pytest.approx(np.mean(np.array(kept, dtype=float)))
 
@@ -86,6 +86,36 @@ def test_few_posts_that_are_alike_say_little_of_others() -> None:
     assert found.mean.low is not None
     assert found.mean.low > 0.3
     assert summarise("x", truth, truth, flags, EvasionTest(rounds=0), groups=np.arange(8)).mean.low is None
+
+
+def test_worst_ways_are_not_chosen_by_the_posts_that_they_are_tried_on() -> None:
+    """Of ways that all keep three quarters, the tenth that keeps least of some posts keeps no less of others."""
+    random, worst, covered = np.random.default_rng(0), list[float](), list[bool]()
+    for seed in range(20):
+        truth = np.ones(40, dtype=np.bool_)
+        flags = {name: random.random(40) < 0.75 for name in EVASIONS}
+        found = summarise("x", truth, truth, flags, EvasionTest(rounds=200, seed=seed), groups=np.arange(40))
+        estimate = found.worst_tenth
+        worst.append(estimate.value or 0.0)
+        covered.append((estimate.low or 0.0) <= 0.75 <= (estimate.high or 0.0))
+    assert np.mean(worst) == pytest.approx(0.75, abs=0.03)
+    assert np.mean(covered) > 0.7
+    lost = set(list(EVASIONS)[:10])
+    flags = {name: truth & (name not in lost) for name in EVASIONS}
+    assert summarise("x", truth, truth, flags, EvasionTest(), groups=np.arange(40)).worst_tenth.value == 0.0
+
+
+def test_copies_of_a_post_choose_no_way_to_be_tried_on_a_copy() -> None:
+    random, own = np.random.default_rng(0), np.arange(40).repeat(5)
+    flags = {name: (random.random(40) < 0.75)[own] for name in EVASIONS}
+    truth = np.ones(200, dtype=np.bool_)
+    known, unknown = (
+        summarise("x", truth, truth, flags, EvasionTest(rounds=0), groups=groups).worst_tenth.value
+        for groups in (own, np.arange(200))
+    )
+    assert known == pytest.approx(0.75, abs=0.05)
+    assert unknown is not None
+    assert unknown < 0.68
 
 
 def test_copies_of_a_post_say_no_more_of_others_than_one() -> None:
