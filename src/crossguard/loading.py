@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from crossguard.errors import needs_extra
+from crossguard.errors import ConfigError, needs_extra
 from crossguard.registry import MANIFEST, find, holds_checkpoint
 from crossguard.runtimes.ahead import loading_ahead
 from crossguard.runtimes.settings import check_threads
@@ -36,11 +36,14 @@ def load(
 
     Raises:
         BundleError: The model is unknown, newer, corrupted or inconsistent.
-        ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong; or a revision of a folder.
+        ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong; `model`, `threads` or
+            `characters_ahead` is of another kind; or a revision of a folder.
         MissingExtraError: The runtime, or what a conversion needs, is not installed.
         OutputError: A checkpoint was given, and there is no place for a cache.
     """
     check_threads(options.get("threads"))
+    if isinstance(characters_ahead, bool) or not isinstance(characters_ahead, int) or characters_ahead < 0:
+        raise ConfigError(f"characters_ahead is {characters_ahead!r}; it is how long the first text is, or 0.")
     folder = find_bundle(model, revision)
     # What the first posts need, while modules are imported, the bundle is checked and the tokenizer is read.
     ahead: AbstractContextManager[None] = nullcontext()

@@ -30,8 +30,10 @@ def find(name: str | Path, revision: str | None = None) -> Path:
 
     Raises:
         BundleError: Nothing of that name exists, its folder is closed to this process, or the Hub cannot be reached.
-        ConfigError: A revision of what is no Hub repository.
+        ConfigError: A revision of what is no Hub repository, or `name` is neither a text nor a path.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise ConfigError(f"The model is a name such as 'compact', a folder or a Hub id, not {type(name).__name__}.")
     known = shipped()
     # Absolute, because files are read when they are needed, perhaps from another working folder.
     expanded = os.path.expanduser(name)  # noqa: PTH111 - pathlib raises where nobody has that name

@@ -11,7 +11,7 @@ import pytest
 
 from crossguard import loading
 from crossguard.bundle import Bundle
-from crossguard.errors import BundleError, MissingExtraError
+from crossguard.errors import BundleError, ConfigError, MissingExtraError
 from crossguard.loading import find_bundle, load
 
 Ahead = list[tuple[tuple[str, ...], str, int | None, bool, int]]
@@ -43,6 +43,12 @@ def test_what_the_first_posts_need_is_loaded_ahead(tiny_bundle: Bundle, ahead: A
     with load(tiny_bundle.folder, images_ahead=True, precision="fp32", threads=1, one_by_one=True, characters_ahead=7):
         pass
     assert ahead == [(("text", "fusion", "image"), "fp32", 1, True, 7)]
+
+
+@pytest.mark.parametrize("characters", [-1, 1.5, "7", True])
+def test_the_characters_of_a_first_text_are_a_number_of_them(tiny_bundle: Bundle, characters: Any) -> None:
+    with pytest.raises(ConfigError, match=f"characters_ahead is {characters!r}; it is how long"):
+        load(tiny_bundle.folder, characters_ahead=characters)
 
 
 @pytest.mark.parametrize("options", [{"runtime": "onnx"}, {"verify": False}])

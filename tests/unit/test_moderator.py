@@ -283,7 +283,7 @@ def test_none_is_none_of_the_choices(tiny_bundle: Bundle, option: str) -> None:
             load(tiny_bundle.folder, **wrong)
 
 
-@pytest.mark.parametrize("threads", [0, "2", 1.5])
+@pytest.mark.parametrize("threads", [0, "2", 1.5, True])
 def test_threads_are_a_number_of_cores(tiny_bundle: Bundle, threads: Any) -> None:
     for load in (Moderator.load, crossguard.load):
         with pytest.raises(ConfigError, match=f"threads is {threads!r}; it is the number of cores"):

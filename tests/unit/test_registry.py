@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import httpx2
@@ -39,6 +40,13 @@ def test_an_unknown_name_is_answered_with_what_would_work() -> None:
     for name in ("./compact", "../no/where", "~nobody-of-that-name/model", "x" * 300):
         with pytest.raises(BundleError, match="Unknown model"):
             find(name)
+
+
+@pytest.mark.parametrize("name", [None, 3, b"compact", ["compact"]])
+def test_what_is_no_name_is_refused_with_what_is_one(name: Any) -> None:
+    for open_ in (load, Moderator.load):
+        with pytest.raises(ConfigError, match=rf"a name such as 'compact', .*, not {type(name).__name__}\."):
+            open_(name)
 
 
 def test_a_hub_id_is_downloaded(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle) -> None:

@@ -20,7 +20,7 @@ LONE_CORES: Final = 4
 
 def check_threads(threads: object) -> None:
     """Refuses what is no number of cores with a `ConfigError`."""
-    if threads is not None and not (isinstance(threads, int) and threads > 0):
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ConfigError(f"threads is {threads!r}; it is the number of cores to use, or None for all.")
 
 
