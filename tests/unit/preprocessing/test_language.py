@@ -54,6 +54,11 @@ def test_what_cannot_be_seen_parts_no_words(unseen: str) -> None:
     assert language_of(f"https://x.y/z{unseen}{GERMAN}", ["en"]) == "de"
 
 
+@pytest.mark.parametrize("who", ["refugees", "gypsies", "muslims", "blacks"])
+def test_a_word_that_is_repeated_makes_no_other_language(who: str) -> None:
+    assert language_of(f"die die die {who} scum", ["en"]) in {"en", UNDETERMINED}
+
+
 def test_letters_that_are_escaped_twice_count() -> None:
     assert language_of("&amp;#1055;&#1088;&#1080;&#1074;&#1077;&#1090; &#1082;&#1072;&#1082; дела", ["en"]) == "ru"
 
