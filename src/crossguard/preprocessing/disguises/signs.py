@@ -41,6 +41,9 @@ FEW_LETTERS: Final = re.compile(r"(?<![^\s(\"'])(?:4[a-z]{1,3}|[a-z]{1,2}[43])(?
 TOKEN: Final = re.compile(r"\S+")
 # Where several letters are hidden, one sign stands for each of them. At the end only stars do: a dash breaks off.
 STARRED: Final = re.compile(r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,})?(?![^\W_])", re.IGNORECASE)
+# Whose name was shortened for others not to know it.
+TITLE: Final = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? \Z")
+LONGEST_TITLE: Final = 6
 HIDING: Final = re.compile(r"[*#%?_-]")
 # Where most words have one sign each; only stars stand for the last letter.
 ONE_SIGN: Final = re.compile(r"(?<![^\W_])[a-z]++(?:[*#%?_][a-z]++|[*#])(?![\w*#%?])", re.IGNORECASE)
@@ -191,7 +194,8 @@ def starred(text: str, lexicon: Lexicon) -> str:
         word = match[0].lower()
         parts = HIDING.sub(" ", word).split()
         bare = "".join(parts)
-        if bare == word or _lacks_nothing(parts, bare, lexicon):
+        before = text[max(0, match.start() - LONGEST_TITLE) : match.start()]
+        if bare == word or _lacks_nothing(parts, bare, lexicon) or TITLE.search(before):
             return match[0]
         pattern = HIDING.sub("*", word)
         hidden = lexicon.hidden(pattern)

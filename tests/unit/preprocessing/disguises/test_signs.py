@@ -67,6 +67,12 @@ def test_each_sign_stands_for_a_letter_of_a_word_that_is_often_hidden(hiding: Le
     assert starred(f"You {written}!", hiding) == f"You {'idiots' if written.endswith('s') else 'idiot'}!"
 
 
+@pytest.mark.parametrize("title", ["Mr.", "Mrs", "Miss", "Prof."])
+def test_the_name_behind_a_title_is_no_hidden_word(hiding: Lexicon, title: str) -> None:
+    assert starred(f"our {title} I**** is kind", hiding) == f"our {title} I**** is kind"
+    assert starred(f"our {title}: I**** is kind", hiding) == f"our {title}: idiot is kind"
+
+
 def test_a_word_that_is_often_hidden_goes_before_others(hiding: Lexicon) -> None:
     assert starred("go to h*ll", hiding) == "go to hell"
     assert starred("he**", hiding) == "hell"
