@@ -145,9 +145,10 @@ class Storage:
         """Yields the files of a folder in the order of their names; `deep` includes those of its subfolders.
 
         Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
-        links to folders, which may lead back to where they stand. Links that lead nowhere, and pipes and other things
-        that are no files, and objects with `//` in their key, are entries with a `problem`. Subfolders that hold a job are left out, too, and added to
-        `jobs`, unless that is None; those that this user may not read are added to `locked`.
+        links to folders, which may lead back to where they stand. Links that lead nowhere, pipes and other things that
+        are no files, and objects with `//` in their key are entries with a `problem`. Subfolders that hold a job are
+        left out, too, and added to `jobs`, unless that is None; those that this user may not read are added to
+        `locked`.
 
         Raises:
             StorageError: The storage does not answer.

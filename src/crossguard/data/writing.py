@@ -179,10 +179,10 @@ def holds_job(path: Path) -> bool:
 def _local_decisions(folder: Path) -> Iterator[Decision]:
     """Yields the decisions of a job on this machine."""
     with (folder / PARTS_MANIFEST).open("rb") as manifest:
-        for name in _parts(manifest, folder):
+        for name, rows in _parts(manifest, folder):
             if not (folder / name).is_file():
                 raise _lost(folder, name)
-            yield from read_decisions(folder / name)
+            yield from _whole(read_decisions(folder / name), rows, f"{folder}/{name}")
 
 
 def _stored_decisions(place: Storage) -> Iterator[Decision]:
@@ -191,7 +191,7 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
     if manifest is None:
         raise _no_job(place.address)
     with manifest:
-        for name in _parts(manifest, place.address):
+        for name, rows in _parts(manifest, place.address):
             part = place.read(name)
             if part is None:
                 raise _lost(place.address, name)
@@ -199,14 +199,27 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
                 copy = folder / PurePosixPath(name).name
                 with copy.open("wb") as file:
                     shutil.copyfileobj(part, file)
-                yield from read_decisions(copy)
+                yield from _whole(read_decisions(copy), rows, place.address_of(place.join(name)))
 
 
-def _parts(manifest: BinaryIO, folder: str | Path) -> Iterator[str]:
-    """Yields the names of a job's parts; the first line of a manifest is about the whole job."""
+def _whole(decisions: Iterator[Decision], rows: int, part: str) -> Iterator[Decision]:
+    """Yields the decisions of a part.
+
+    Raises:
+        TableError: They are not as many as its manifest says.
+    """
+    count = 0
+    for count, decision in enumerate(decisions, 1):  # noqa: B007 - used behind the last one
+        yield decision
+    if count != rows:
+        raise TableError(f"'{part}' has {count:,} of {rows:,} rows. Delete it, and run the job with --resume.")
+
+
+def _parts(manifest: BinaryIO, folder: str | Path) -> Iterator[tuple[str, int]]:
+    """Yields the names of a job's parts and how many rows each has; the first line of a manifest is about the job."""
     if next(manifest, None) is None:
         raise TableError(f"'{folder}' has an empty {PARTS_MANIFEST}: what is in the parts is not known.")
-    yield from (json.loads(line)["part"] for line in manifest)
+    yield from ((part["part"], part["posts"]) for part in map(json.loads, manifest))
 
 
 def _no_job(folder: str | Path) -> TableError:

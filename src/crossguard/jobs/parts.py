@@ -52,6 +52,34 @@ def finished(storage: Storage, units: Iterable[Unit], fingerprint: str) -> Itera
             yield unit, part
 
 
+def intact(storage: Storage, found: Iterator[tuple[Unit, Part | None]]) -> Iterator[tuple[Unit, Part | None]]:
+    """Yields what `finished` finds, compared with what an earlier manifest says of it.
+
+    Parts with posts that wait are passed over: what is told of these may be another thing in each run.
+
+    Raises:
+        OutputError: A part has another size, such as one that was cut.
+    """
+    stream = storage.read(MANIFEST)
+    if stream is None:
+        yield from found
+        return
+    with closing(stream):
+        next(stream, None)
+        told = map(json.loads, stream)
+        line = next(told, None)
+        for unit, part in found:
+            if part is not None and not part.later:
+                while line is not None and line["part"] < part.name:
+                    line = next(told, None)
+                if line is not None and line["part"] == part.name and line["bytes"] != part.size:
+                    raise OutputError(
+                        f"'{part.name}' has {part.size:,} bytes, and had {line['bytes']:,}. Delete it, and run with "
+                        "--resume."
+                    )
+            yield unit, part
+
+
 def _folder(index: int) -> str:
     return f"{index // UNITS_PER_FOLDER:05d}"
 

@@ -19,7 +19,7 @@ from crossguard.data.storage import Storage
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, suggest
 from crossguard.jobs.job import PathLike, ScoringJob
-from crossguard.jobs.parts import JOB, PLAN, write_manifest
+from crossguard.jobs.parts import JOB, PLAN, intact, write_manifest
 from crossguard.jobs.pool import Event, Pool, Worker
 from crossguard.jobs.sources import UNIT_POSTS, InputFormat
 from crossguard.jobs.summary import JobSummary
@@ -144,7 +144,7 @@ def _totals(job: ScoringJob, shard: Shard, summary: JobSummary) -> Part | None:
 
 def _pending(job: ScoringJob, shard: Shard, summary: JobSummary) -> Iterator[Unit]:
     """Yields the units of a shard that have no part yet, or one with posts to repeat, and counts the others."""
-    for unit, part in job.finished(shard):
+    for unit, part in intact(job.output, job.finished(shard)):
         if part is None or part.later:
             yield unit if part is None else replace(unit, previous=part.name)
         else:

@@ -210,7 +210,7 @@ def test_a_storage_that_is_not_known_is_no_missing_folder() -> None:
 
 
 def test_a_part_that_is_not_there_is_told_and_not_taken_for_an_empty_one(tmp_path: Path) -> None:
-    lines = [{"posts": 1}, {"part": "00000/part-0.jsonl"}]
+    lines = [{"posts": 1}, {"part": "00000/part-0.jsonl", "posts": 1}]
     (tmp_path / "_manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with s3_server() as (address, _):
         upload(address.format("job"), tmp_path)

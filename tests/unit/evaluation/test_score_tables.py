@@ -195,7 +195,7 @@ def test_the_folder_of_a_job_is_read_as_scores(tmp_path: Path, tiny: Moderator) 
     for decision in tiny.score(posts):
         path = tmp_path / f"part-{decision.id}.jsonl"
         path.write_text(json.dumps(decision.to_dict()) + "\n", encoding="utf-8")
-    lines = [{"parts": 2}, {"part": "part-1.jsonl"}, {"part": "part-2.jsonl"}]
+    lines = [{"parts": 2}, *({"part": f"part-{number}.jsonl", "posts": 1} for number in (1, 2))]
     (tmp_path / "_manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     scores = read_scores([tmp_path], ("racist", "sexist"), ("2", "1", "2")).scores
     one, two = ([decision.scores[name] for name in ("racist", "sexist")] for decision in tiny.score(posts))

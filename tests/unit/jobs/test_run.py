@@ -394,6 +394,20 @@ def test_a_part_with_rows_missing_is_not_taken(score: Score, tmp_path: Path) -> 
         score(resume=True)
 
 
+def test_a_part_that_was_cut_is_told_by_readers_and_a_resumed_run(score: Score, tmp_path: Path) -> None:
+    score()
+    part = next((tmp_path / "out" / "00000").glob("part-00000008-*"))
+    whole = parts_of(tmp_path / "out")
+    part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:7]))
+    with pytest.raises(TableError, match=r"part-00000008-.*' has 7 of 10 rows\. Delete it"):
+        list(read_decisions(tmp_path / "out"))
+    with pytest.raises(OutputError, match=r"part-00000008-.*' has .* bytes, and had .*\. Delete it"):
+        score(resume=True)
+    part.unlink()
+    score(resume=True)
+    assert parts_of(tmp_path / "out") == whole
+
+
 def test_settings_are_checked(score: Score, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Unknown setting 'colums'\. Did you mean 'columns'"):
         score(colums=3)
