@@ -43,6 +43,8 @@ STRETCH: Final = 8192
 # and of one that is longer still, the beginning and the end.
 MOST_CHARACTERS: Final = 4 * STRETCH
 FEW_MENTIONS: Final = 2
+# An address of mail joins two words, one of another server three: of more that are known, a sentence is made.
+FEWEST_JOINED: Final = 3
 # What share of its letters a reading must have more in known words than the text, to be scored instead of it; and where
 # it is partly guessed, so that one unusual word of an ordinary text is not lost.
 CLEARER, GUESS_CLEARER = 0.1, 0.4
@@ -252,6 +254,9 @@ def _seen(text: str, lexicon: Lexicon) -> tuple[str, bool]:
     many = REPLIED_TO.sub("", text).count("@") > FEW_MENTIONS
 
     def mention(match: re.Match[str]) -> str:
+        said = match[0].split("@")
+        if said[0] and len(said) > FEWEST_JOINED and all(word.lower() in lexicon for word in said):
+            return " ".join(said)
         before, _, name = match[0].removeprefix(match[1] or "").partition("@")
         word = lexicon.best(variants(match[0].lower(), LEET))
         if word is not None and (before or name.lower() not in lexicon or lexicon.common(word)):

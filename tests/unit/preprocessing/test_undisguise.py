@@ -129,6 +129,7 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
         ("th#t is wh*t th*y h*ve, a#d w#men a#e h#ppy", "that is what they have, and women are happy"),
         ("sh* is the f*lthy wh*re that th*y kn*w", "she is the filthy whore that they know"),
         ("bke brd fr ths wmn and ther pple", "bike board fr this women and their people"),  # all vowels are left out
+        ("we@bake@bread@for@all", "we bake bread for all"),
         ("WeBakeBreadForAllLadies", "we bake bread for all ladies"),
         ("#webakebreadforallladies", "we bake bread for all ladies"),
         ("Seeend theee breeead hooomeee", "send the bread home"),  # `seend` is no form of `seen`
@@ -247,6 +248,14 @@ def test_a_group_is_read_though_it_may_be_a_name(lexicon: Lexicon, text: str) ->
     assert reading is not None
     assert reading.text == text.replace("@", "")
     assert reading.certain
+
+
+@pytest.mark.parametrize("name", ["@bread@for@all@people", "karl@baker@bread", "all@bread.for@xqzjk@baker"])
+def test_an_at_sign_before_or_between_names_makes_no_sentence(lexicon: Lexicon, name: str) -> None:
+    reading = undisguise(f"ask {name}", lexicon)
+    assert reading is not None
+    assert "bread for" not in reading.text
+    assert "baker bread" not in reading.text
 
 
 @pytest.mark.parametrize("name", ["muslim_aid", "Christian", "islam", "kill"])
