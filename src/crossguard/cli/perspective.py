@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crossguard.decision.calibration import MonotoneMap
+    from crossguard.evaluation.score_maps import FittedMap
     from crossguard.moderator import Moderator
 
     Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -54,7 +55,10 @@ def command() -> None:
 def map_command(
     *, pairs: Path, model: str, policy: str, name: str | None, version: str, out: Path, overwrite: bool
 ) -> None:
-    """Fit a map from this model's scores to Perspective's, so that old thresholds keep their meaning.
+    """Fit a map from this model's scores to Perspective's, to start from old thresholds.
+
+    A mapped score is what Perspective gave such comments on average. Where the two scorers differ much, fewer comments
+    reach a high threshold than did: the command says how many, and which threshold keeps their number.
 
     PAIRS is a CSV file with a column of Perspective's scores for each attribute (TOXICITY, INSULT, ...), and a column
     `text`, which is scored here; columns such as crossguard_TOXICITY, with scores of this model, save that. The maps
@@ -74,24 +78,25 @@ def map_command(
     moderator = load(model, policy=policy)
     file = _policy_file(policy, name or policy_name(out), version)  # before all is scored
     found = read_pairs(pairs, known_attributes(moderator), moderator)
-    maps = _fitted(found, fit_map)
+    fitted = _fitted(found, fit_map)
+    maps = {attribute: found.map for attribute, found in fitted.items()}
     write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out, model, "serve")
-    _print(maps)
-    for attribute, fitted in maps.items():
-        for caution in _cautions(attribute, fitted, *found[attribute][:2]):
+    _print(fitted)
+    for attribute, one in fitted.items():
+        for caution in (*_cautions(attribute, one.map, *found[attribute][:2]), *_changes(attribute, one)):
             tell(caution)
     if kept := [attribute for attribute in file.perspective if attribute not in maps]:
         tell(f"Kept from {policy}, as no column here gives new ones: the maps of {', '.join(kept)}.")
     tell(f"Written to {out}. Use it with: {usage(out, model, 'serve')}")
 
 
-def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats, Groups], MonotoneMap]) -> dict[str, MonotoneMap]:
+def _fitted(pairs: Pairs, fit_map: Callable[[Floats, Floats, Groups], FittedMap]) -> dict[str, FittedMap]:
     """Returns the map of each attribute; one that gets none costs no other its own, and is told.
 
     Raises:
         InputError: There is no map at all.
     """
-    maps: dict[str, MonotoneMap] = {}
+    maps: dict[str, FittedMap] = {}
     problems = []
     for attribute, scores in pairs.items():
         try:
@@ -252,13 +257,38 @@ def _cautions(attribute: str, fitted: MonotoneMap, new: Floats, old: Floats) -> 
         )
 
 
-def _print(maps: Mapping[str, MonotoneMap]) -> None:
+def _changes(attribute: str, fitted: FittedMap) -> Iterator[str]:
+    """Says which old thresholds another number of comments reaches, and which mapped scores as many do."""
+    from crossguard.evaluation.score_maps import reached
+
+    moved = {}
+    for threshold in SHOWN:
+        found = reached(fitted, threshold)
+        if not found.by_chance and found.as_many is not None and fitted.map.y[0] < threshold:
+            moved[threshold] = found.as_many
+    if moved:
+        yield (
+            f"{attribute}: as many comments as reach {' and '.join(map(str, moved))} in Perspective reach "
+            f"{' and '.join(f'{found:.2f}' for found in moved.values())} by mapped scores: use that as the threshold "
+            "where as many should be held back as before."
+        )
+
+
+def _print(maps: Mapping[str, FittedMap]) -> None:
+    from crossguard.evaluation.score_maps import reached
+
     table = plain(("attribute", "pairs", "error", "95 %", *(f"old {old}" for old in SHOWN)))
-    for attribute, fitted in maps.items():
-        low, high = fitted.error_interval or (0.0, 0.0)
-        same = [_same_here(fitted, threshold) for threshold in SHOWN]
-        table.add_row(attribute, str(fitted.pairs), f"{fitted.error or 0:.3f}", f"{low:.3f}-{high:.3f}", *same)
-    console().print(table)
+    numbers = plain(("attribute", *(f"reach {old}" for old in SHOWN)))
+    for attribute, one in maps.items():
+        low, high = one.map.error_interval or (0.0, 0.0)
+        same = [_same_here(one.map, threshold) for threshold in SHOWN]
+        table.add_row(attribute, str(one.map.pairs), f"{one.map.error or 0:.3f}", f"{low:.3f}-{high:.3f}", *same)
+        found = (reached(one, threshold) for threshold in SHOWN)
+        numbers.add_row(attribute, *(f"{of.theirs:,} > {of.here:,} ({of.both:,})" for of in found))
+    terminal = console()
+    terminal.print(table)
+    terminal.print(numbers)
+    terminal.print("Comments that reach a threshold: in Perspective > here (both), by maps that they had no part in.")
 
 
 def _same_here(fitted: MonotoneMap, threshold: float) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.stats import binomtest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
 
@@ -33,13 +34,47 @@ QUANTILES: Final = 20
 MIN_GAP: Final = 0.01
 TOLERANCE: Final = 0.001
 BOOTSTRAPS: Final = 1000
+CHANCE: Final = 0.05
 
 
-def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = None) -> MonotoneMap:
+class FittedMap(NamedTuple):
+    """A map, and what it does to posts that had no part in it."""
+
+    map: MonotoneMap
+    held_out: Floats  # (posts,): mapped scores of one pair of each post, in [0, 1]
+    theirs: Floats  # (posts,): the other scorer's of these pairs
+
+
+class Reached(NamedTuple):
+    """How many posts reach a threshold."""
+
+    theirs: int  # by the other scorer's scores
+    here: int  # by mapped scores
+    both: int
+    as_many: float | None  # mapped score that as many posts reach as the threshold by the other scorer's; None for none
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether the first two numbers differ by no more than chance explains (McNemar's exact test, at 5 %)."""
+        alone = (self.theirs - self.both, self.here - self.both)
+        return sum(alone) == 0 or float(binomtest(min(alone), sum(alone)).pvalue) > CHANCE
+
+
+def reached(fitted: FittedMap, threshold: float) -> Reached:
+    """Compares on held-out posts what a threshold does to the other scorer's scores and to mapped ones."""
+    theirs, here = fitted.theirs >= threshold, fitted.held_out >= threshold
+    count = int(theirs.sum())
+    as_many = float(np.sort(fitted.held_out)[-count]) if count else None
+    return Reached(count, int(here.sum()), int((theirs & here).sum()), as_many)
+
+
+def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = None) -> FittedMap:
     """Returns the map from our scores to theirs, (pairs,), in [0, 1], with its cross-validated error.
 
     `groups`, (pairs,), are numbers that posts with the same words share; where it is None, pairs with the same scores
     are taken for one post. All pairs count in the map and in its error; each group is wholly in one fold.
+
+    It is a regression, so mapped scores lie nearer to the mean than theirs, and fewer reach a high threshold.
 
     Raises:
         InputError: Fewer than 50 different posts, or all of ours alike.
@@ -59,13 +94,15 @@ def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = Non
     x, first = np.unique(np.round(x, 6), return_index=True)
     misses, copies = np.bincount(owners, np.abs(errors[best])), np.bincount(owners)
     error = bootstrap(lambda rows: float(misses[rows].sum() / copies[rows].sum()), posts, BOOTSTRAPS)
-    return MonotoneMap(
+    fitted = MonotoneMap(
         x=tuple(x.tolist()),
         y=tuple(np.round(y[first], 6).tolist()),
         pairs=posts,
         error=round(error.value or 0.0, 4),
         error_interval=(round(error.low or 0.0, 4), round(error.high or 0.0, 4)),
     )
+    ones = np.unique(owners, return_index=True)[1]
+    return FittedMap(fitted, (errors[best] + theirs)[ones], theirs[ones])
 
 
 def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats, owners: NDArray[np.int64]) -> Floats:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,24 @@ def test_old_thresholds_that_no_mapped_score_reaches_are_named(bundle: Bundle, t
     assert "old thresholds of 0.8 and 0.9 are never reached" in said
     assert "(0 of the 100 pairs reach 0.8)" in said
     assert "do not rise" not in said
+
+
+def test_an_old_threshold_that_fewer_comments_reach_is_told_with_the_score_that_as_many_reach(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(1)
+    seen = random.normal(-0.5, 2.5, size=(300, 1)) + random.normal(size=(300, 2))
+    rows = [f"{ours:.4f},{theirs:.4f}" for ours, theirs in 1 / (1 + np.exp(-seen))]
+    file = tmp_path / "both.csv"
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *rows]))
+    said = " ".join(run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml").split())
+    told = re.search(r"INSULT: as many comments as reach .*0\.9 in Perspective reach .*?(\S+) by mapped scores", said)
+    assert told is not None
+    assert 0.5 < float(told[1]) < 0.9
+    there, here, both = re.findall(r"(\d+) > (\d+) \((\d+)\)", said)[-1]
+    assert int(both) <= int(here) < int(there) < 150
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares()]))
+    assert "as many comments as reach" not in run(file, "--model", bundle.folder, "-o", tmp_path / "other.yaml")
 
 
 def test_old_thresholds_that_every_mapped_score_reaches_are_named(bundle: Bundle, tmp_path: Path) -> None:
