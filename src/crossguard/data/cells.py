@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -108,6 +109,27 @@ def longest_inside(value: Any, depth: int = 4) -> str:
         return ""
     parts = value.values() if isinstance(value, Mapping) else value
     return max((longest_inside(part, depth - 1) for part in islice(parts, _PARTS)), key=len, default="")
+
+
+def joined_parts(cell: str) -> str | None:
+    """Returns the text of objects with a `text` each, as Google Takeout writes comments; None for every other text.
+
+    Nothing that a person would read is left out: beside their texts, such objects have only addresses and ids.
+    """
+    if not cell.startswith('{"text"'):
+        return None
+    try:
+        parts = json.loads(f"[{cell}]", strict=False)
+    except (ValueError, RecursionError):
+        return None
+    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    rest = [value for part in parts for name, value in part.items() if name != "text"]
+    shown = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
+    if not all(isinstance(value, dict) for value in rest) or "\\" in shown or any(map(str.isspace, shown)):
+        return None
+    return whole("".join(texts))
 
 
 def _is_text(cell: str) -> bool:

@@ -148,7 +148,23 @@ class Columns:
                 found[meaning] = wanted
             elif wanted == meaning:
                 found |= self._other_name(meaning, names, where)
-        return found
+        # `comment_id` of `comment_text`, where there is a `post_id`, too.
+        own = f"{plain_name(found.get('text', '')).partition('_')[0]}_id"
+        ids = [name for name in self._could_be_id(names, found) if plain_name(name) == own]
+        return found | ({"id": ids[0]} if len(ids) == 1 else {})
+
+    def _could_be_id(self, names: Iterable[str], found: Mapping[str, str]) -> list[str]:
+        """Returns the columns among which the id was not found."""
+        known = {"id", *OTHER_NAMES["id"]} if "id" not in found else ()
+        return [name for name in names if plain_name(name) in known]
+
+    def note_of_ids(self, names: Iterable[str], found: Mapping[str, str]) -> list[str]:
+        """Returns a sentence where several columns could be the id, and so none is."""
+        ids = self._could_be_id(names, found)
+        if len(ids) < 2:  # noqa: PLR2004 - none or one
+            return []
+        told = "', '".join(ids)
+        return [f"columns '{told}' could each be the id, so none is; to choose one: {self.how(ids[0], 'id')}"]
 
     def _other_name(self, meaning: str, names: list[str], where: str) -> dict[str, str]:
         last: dict[str, tuple[Collection[str], ...]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
-from crossguard.data.cells import as_text, holds_words, longest_inside
+from crossguard.data.cells import as_text, holds_words, joined_parts, longest_inside
 from crossguard.data.columns import BODIES, MORE_WORDS, OTHER_NAMES, TITLES, Columns, Source, Unread, plain_name, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError, suggest
@@ -42,6 +42,8 @@ _WORDS: Final = frozenset({"text", *OTHER_NAMES["text"], *BODIES, *MORE_WORDS})
 _BODY: Final = _WORDS - set(TITLES)
 _PEOPLE: Final = frozenset({"author", "user", "account", "owner", "creator", "from", "profile"})
 _DEEPEST: Final = 4
+# The column of YouTube's comments in Google Takeout.
+_OF_TAKEOUT: Final = "comment_text"
 _FIRST_PARTS: Final = 100
 
 
@@ -125,7 +127,7 @@ class PostBuilder:
         self.header = tuple(header)
         self._meet(self.header)
         self.found = self.columns.match(self.header, where)
-        self.tell(self.columns.notes(self.found))
+        self.tell(self.columns.notes(self.found) + self.columns.note_of_ids(self.header, self.found))
         self._tell_unread(self.header, self.found)
         if self.extra:
             self.tell(f"column '{name}' stands twice; the last one is kept" for name in doubled(self.header))
@@ -200,7 +202,7 @@ class PostBuilder:
             id_ = as_text(cells.get("id"), found.get("id", "id")) or place
             if isinstance(number := cells.get("id"), float) and number.is_integer() and abs(number) >= _INEXACT:
                 self.tell_of_rounded_ids(found["id"])
-            text = as_text(cells.get("text"), found.get("text", "text"))
+            text = self._text(cells.get("text"), found.get("text", "text"))
             image_text = as_text(cells.get("image_text"), found.get("image_text", "image_text"))
             image = self._image(cells.get("image"), "image")
             if image is None:
@@ -210,6 +212,14 @@ class PostBuilder:
         used = set(found.values())
         extra = {name: cell for name, cell in row.items() if name not in used} if self.extra else {}
         return Post(id_, text, image, image_text, extra)
+
+    def _text(self, value: Any, column: str) -> str:
+        text = as_text(value, column)
+        parts = joined_parts(text) if plain_name(column) == _OF_TAKEOUT else None
+        if parts is None:
+            return text
+        self.tell([f"the JSON in '{column}' is scored as the text that it holds"])
+        return parts
 
     def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
         names = tuple(row)

@@ -24,6 +24,35 @@ def test_a_column_under_another_name_is_told() -> None:
     assert notes("comment", "likes") == told
 
 
+def test_columns_that_could_each_be_the_id_are_told() -> None:
+    told = "columns 'post_id', 'Comment ID' could each be the id, so none is; to choose one: --id-column post_id"
+    assert notes("post_id", "Comment ID", "text") == [told]
+    assert notes("post_id", "Comment ID", "text", columns=Columns(id="post_id")) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('{"text": "so it is"}', "so it is"),
+        ('{"text":"see "},{"text":"x.org","link":{"linkUrl":"https://x.org"}}', "see x.org"),
+        ('{"text": "so it', None),
+        ('{"text": 1}', None),
+        ('{"text":"so"},7', None),
+        ('{"text":"so it is","more":"that people read"}', None),
+        ('{"text":"so it is","more":{"and":"that people read"}}', None),
+        ('{"text":"so it is","more":{"and":"that\\npeople"}}', None),
+        ("so it is", None),
+    ],
+)
+def test_comments_in_the_json_of_google_takeout_are_read_as_their_text(cell: str, text: str | None) -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.open(["Comment ID", "Comment Text"], "comments.csv")
+    assert builder.build({"Comment ID": "1", "Comment Text": cell}, "line-2").text == (cell if text is None else text)
+    told = ["the JSON in 'Comment Text' is scored as the text that it holds"]
+    assert builder.notes[2:] == (told if text is not None else [])
+    assert PostBuilder(Columns(), Path()).build({"text": cell}, "line-2").text == cell
+
+
 @pytest.mark.parametrize("name", ["image_url", "Image URL", "img_url"])
 def test_a_column_of_web_addresses_that_is_not_read_is_told_with_what_fetches_it(name: str) -> None:
     (note,) = notes("text", name)
