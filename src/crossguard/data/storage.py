@@ -262,27 +262,37 @@ class Storage:
     ) -> Iterator[Entry]:
         """Yields the files that the place's wildcards match: `*` and `?` inside a name, `**` across folders.
 
-        Arguments and errors as for `list`.
+        Signs in the names of folders above, which are there, are no wildcards. Arguments and errors as for `list`.
         """
         parts = PurePosixPath(self.path).parts
-        fixed = list(itertools.takewhile(lambda part: not has_wildcard(part), parts))
-        wanted = _matching(self.path)
+        fixed = self._fixed()
+        wanted = _matching(self.path, fixed)
         deep = "**" in self.path or len(parts) > len(fixed) + 1
         left, closed = list[str](), list[Entry]()
         found = self.list(str(PurePosixPath(*fixed)), deep=deep, jobs=None if jobs is None else left, locked=closed)
         yield from (entry for entry in found if wanted.fullmatch(entry.path))
         if jobs is not None:
-            jobs.extend(filter(self._may_hold, left))
-        if asked_for := [entry for entry in closed if self._may_hold(entry.path)]:
+            jobs.extend(folder for folder in left if self._may_hold(folder, fixed))
+        if asked_for := [entry for entry in closed if self._may_hold(entry.path, fixed)]:
             if locked is None:
                 raise LockedError(asked_for[0].path)
             locked.extend(asked_for)
 
-    def _may_hold(self, folder: str) -> bool:
-        """Whether something in a folder may match the place's pattern."""
+    def _fixed(self) -> Sequence[str]:
+        """Returns the first parts of the place's pattern: those without wildcards, or that are the names of folders."""
+        fixed = list[str]()
+        for part in PurePosixPath(self.path).parts:
+            if has_wildcard(part) and not self.is_folder(str(PurePosixPath(*fixed, part))):
+                break
+            fixed.append(part)
+        return fixed
+
+    def _may_hold(self, folder: str, fixed: Sequence[str]) -> bool:
+        """Whether something in a folder may match the place's pattern, of which the first parts are literal."""
         asked, above = (PurePosixPath(path).parts for path in (self.path, folder))
-        fixed = list(itertools.takewhile(lambda part: "**" not in part, asked[: len(above)]))
-        return _matching(str(PurePosixPath(*fixed))).fullmatch(str(PurePosixPath(*above[: len(fixed)]))) is not None
+        plain = itertools.takewhile(lambda part: "**" not in part, asked[len(fixed) : len(above)])
+        first = PurePosixPath(*fixed, *plain)
+        return _matching(str(first), fixed).fullmatch(str(PurePosixPath(*above[: len(first.parts)]))) is not None
 
     def open(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
         """Opens a file, or ranges of its bytes one after the other.
@@ -463,10 +473,11 @@ def _connected(uri: str, address: str) -> tuple[Any, str]:
     return found
 
 
-def _matching(pattern: str) -> re.Pattern[str]:
-    """Returns what matches the paths of a pattern: `*` and `?` inside a name, `**` across folders."""
-    across = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
-    return re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+def _matching(pattern: str, fixed: Sequence[str]) -> re.Pattern[str]:
+    """Returns what matches the paths of a pattern: `*` and `?` inside a name, `**` across folders, none in `fixed`."""
+    literal = len(str(PurePosixPath(*fixed))) if fixed else 0
+    across = re.escape(pattern[literal:]).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
+    return re.compile(re.escape(pattern[:literal]) + across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
 
 
 def _entry(info: Any) -> Entry:

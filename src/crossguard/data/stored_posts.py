@@ -72,11 +72,12 @@ def table_files(
         yield entry, kind
         return
     jobs, locked = ([], None) if left_out is None else (left_out.jobs, left_out.locked)
-    if has_wildcard(place.path):
-        entries = place.glob(jobs=jobs, locked=locked)
-    elif place.is_folder(place.path):
+    is_folder = place.is_folder(place.path)
+    if is_folder:
         listed = place.list(place.path, deep=True, jobs=jobs, locked=locked)
-        entries = (each for each in listed if not _is_no_table(place, each.path))
+        entries: Iterator[Entry] = (each for each in listed if not _is_no_table(place, each.path))
+    elif has_wildcard(place.path):
+        entries = place.glob(jobs=jobs, locked=locked)
     else:
         raise TableError(f"There is no '{place.address}': no file, no folder, and no pattern that matches.")
     found = images = False
@@ -88,7 +89,7 @@ def table_files(
         elif left_out is not None:
             left_out.suffixes[_told_suffix(each.path)] += 1
         images = images or bool(images_among([each.path]))
-    if not found and has_wildcard(place.path):
+    if not found and not is_folder:
         raise _no_match(place.address, jobs, images=images)
 
 

@@ -207,6 +207,20 @@ def test_two_stars_match_across_folders_wherever_they_stand(tmp_path: Path, patt
     assert [entry.path for entry in Storage(f"{tmp_path}/{pattern}").glob()] == [f"{tmp_path}/{name}" for name in names]
 
 
+def test_signs_in_the_name_of_a_folder_that_is_there_are_no_wildcards(tmp_path: Path) -> None:
+    for name in ("Who?/a/1.csv", "Who?/b/2.csv", "Whoa/a/1.csv"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("text\nhello\n")
+
+    def found(pattern: str) -> list[str]:
+        return [entry.path.removeprefix(f"{tmp_path}/") for entry in Storage(f"{tmp_path}/{pattern}").glob()]
+
+    assert found("Who?/a/*.csv") == ["Who?/a/1.csv"]
+    assert found("Who?/*/?.csv") == ["Who?/a/1.csv", "Who?/b/2.csv"]
+    assert found("Who?/**") == ["Who?/a/1.csv", "Who?/b/2.csv"]
+    assert found("W*/a/*.csv") == ["Who?/a/1.csv", "Whoa/a/1.csv"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file systems take no such name")
 def test_a_name_that_is_not_utf8_is_told_with_its_folder(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).write_bytes(b"")

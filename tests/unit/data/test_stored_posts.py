@@ -38,6 +38,13 @@ def test_a_folder_is_read_in_the_order_of_names_whatever_the_format(tmp_path: Pa
         texts(folder)
 
 
+def test_a_folder_whose_name_looks_like_a_pattern_is_that_folder(tmp_path: Path) -> None:
+    for name in ("Who?", "Whoa"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text(f"text\n{name}\n")
+    assert [entry.path for entry, _ in table_files(Storage(f"{tmp_path}/Who?"))] == [f"{tmp_path}/Who?/a.csv"]
+
+
 def test_decisions_that_a_job_made_beside_its_input_are_no_posts(tmp_path: Path) -> None:
     (tmp_path / "posts.csv").write_text("text\none\n")
     for name in ("decisions/_job/job.json", "decisions/00000/part-00000000-9f86d081-1-0.jsonl"):
