@@ -40,6 +40,7 @@ KINDS: Final[Mapping[str, TableKind]] = {
 """What a job reads: by suffix, how."""
 _BINARY = {b"PK\x03\x04": "an Excel workbook or a zip file", b"PAR1": "Parquet", b"\x1f\x8b": "gzip (use zcat)"}
 
+_OPTIONS: Final = re.compile(r"\?\w+=[^?]*$")  # of the address of a storage
 _UNPACK: Final = {".zip": "unzip", ".bz2": "bunzip2", ".xz": "unxz"}
 
 
@@ -82,9 +83,10 @@ def images_among(sources: Iterable[str]) -> list[str]:
 
 def how_to_score_images(images: Sequence[str]) -> str:
     """Returns what to do with images that were given in the place of a table, or with a pattern of images."""
-    fixed = [re.split(r"[*?]", image)[0] for image in images]
-    folders = dict.fromkeys(shlex.quote(start[: start.rfind("/") + 1] or ".") for start in fixed)
     stored = "://" in images[0]
+    options = found[0] if stored and (found := _OPTIONS.search(images[0])) else ""
+    fixed = [re.split(r"[*?]", image)[0] for image in images]
+    folders = dict.fromkeys(shlex.quote((start[: start.rfind("/") + 1] or ".") + options) for start in fixed)
     command = f"crossguard score {' '.join(folders)}" + (" -o decisions/" if stored or len(folders) > 1 else "")
     if stored or fixed != [images[0]]:
         return f"These are images. Score their folder: {command}"

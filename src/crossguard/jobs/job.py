@@ -184,8 +184,8 @@ class ScoringJob:
                 else:
                     what = f"'{before[0]}' is gone"
                 raise TableError(
-                    f"Cannot continue '{self.spec.output}': {what} since the job began. Put the input back, or score "
-                    "into another folder."
+                    f"Cannot continue '{self.spec.output}': {what} since the job began. Put the input back, with "
+                    "the time of its last change (cp -p), or score into another folder."
                 )
 
 

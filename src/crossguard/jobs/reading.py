@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import posixpath
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -112,7 +113,7 @@ def _with_image(post: Post, images: Storage) -> Post:
 
 
 def _image(images: Storage, name: str) -> bytes:
-    path = PurePosixPath(name)
+    path = PurePosixPath(posixpath.normpath(name))
     if path.is_absolute() or ".." in path.parts:
         raise PostError("image_outside_root", f"'{name}' lies outside the folder of the images in the storage.")
     return images.image(images.join(str(path)))

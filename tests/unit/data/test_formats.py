@@ -86,6 +86,7 @@ def test_picture_instead_of_a_table(tmp_path: Path) -> None:
         (["few/*/a?.jpg"], "few/"),
         (["my few/a.jpg", "more/b.jpg"], "'my few/' more/ -o decisions/"),
         (["s3://bucket/few/a.jpg"], "s3://bucket/few/ -o decisions/"),
+        (["s3://bucket/few/*.jpg?region=a&scheme=b"], "'s3://bucket/few/?region=a&scheme=b' -o decisions/"),
     ],
 )
 def test_images_instead_of_tables_are_scored_by_their_folder(images: list[str], command: str) -> None:

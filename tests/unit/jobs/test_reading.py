@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from tests.support.object_storage import s3_server, upload
 from tests.unit.jobs.conftest import png, write_parquet
 
 from crossguard.data.columns import Columns
@@ -97,6 +98,20 @@ def test_images_beside_a_table_are_found_and_may_be_confined_to_their_folder(tmp
     ((inside, outside),) = read(folder / "a.csv")
     assert (inside.image, outside.error) == (str(folder / "a.png"), None)
     ((_, outside),) = read(folder / "a.csv", confined=True)
+    assert outside.error is not None
+    assert outside.error.code == "image_outside_root"
+
+
+def test_images_beside_a_table_in_a_storage_may_be_named_with_dots(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("image_path\nsub/../a b.png\n../a b.png\n")
+    (tmp_path / "a b.png").write_bytes(png((8, 8)))
+    with s3_server() as (address, _):
+        upload(address.format("dots"), tmp_path)
+        table = address.format("dots/in.csv")
+        (source,) = sources_of([table])
+        ((_, (unit,)),) = cut_all([source], Columns(), 4)
+        inside, outside = UnitReader(JobSpec(inputs=(table,), output="", policy={})).posts(unit)
+    assert (inside.image, inside.error) == (png((8, 8)), None)
     assert outside.error is not None
     assert outside.error.code == "image_outside_root"
 
