@@ -12,7 +12,7 @@ from crossguard.evaluation.bootstrap import Table, copies_of
 from crossguard.evaluation.calibration.maps import Fit, estimate_prevalence
 from crossguard.evaluation.estimates import JEFFREYS, Estimate, number
 from crossguard.evaluation.metrics import Rounds, confusion, ratio
-from crossguard.evaluation.sample import LabelTask
+from crossguard.evaluation.sample import LabelTask, in_turn
 
 REFITS: Final = 100
 """So many times a prevalence is estimated anew: each time costs a fit, and its spread needs fewer than an interval."""
@@ -52,26 +52,45 @@ def at_prevalence(
 
 
 def likely_prevalences(
-    fit: Fit, logits: Floats, truth: NDArray[np.bool_], feed: Floats, *, rounds: int = REFITS, seed: int = 0
+    fit: Fit,
+    logits: Floats,
+    truth: NDArray[np.bool_],
+    feed: Floats,
+    *,
+    owners: NDArray[np.int64] | None = None,
+    feed_owners: NDArray[np.int64] | None = None,
+    rounds: int = REFITS,
+    seed: int = 0,
 ) -> Floats:
     """Returns estimates of the prevalence in a feed, (rounds,), by maps fitted to resamples, on resamples of the feed.
 
     Args:
         fit: Fits the map from logits to probabilities.
         logits: (n,), of the annotated posts.
-        truth: (n,), whether they carry the label; as many do in each resample.
+        truth: (n,), whether they carry the label; as many different posts do in each resample.
         feed: (m,), logits of unlabelled posts.
+        owners: (n,), a number that copies of an annotated post share, which are drawn together; None for no copies.
+        feed_owners: (m,), likewise of the feed.
         rounds: How many estimates.
         seed: Of the resamples.
     """
     random = np.random.default_rng(seed)
-    kinds = np.flatnonzero(truth), np.flatnonzero(~truth)
+    own = np.arange(len(logits)) if owners is None else owners
+    kinds = [(kind, in_turn(own[kind])) for kind in (np.flatnonzero(truth), np.flatnonzero(~truth))]
+    among = np.arange(len(feed)) if feed_owners is None else in_turn(feed_owners)
     found = np.empty(rounds)
     for place in range(rounds):
-        rows = np.concatenate([random.choice(kind, len(kind)) for kind in kinds])
-        scores = fit(logits[rows], truth[rows]).apply(random.choice(feed, len(feed)))
-        found[place] = estimate_prevalence(scores, float(truth.mean()))
+        rows = np.concatenate([kind[_drawn(random, groups)] for kind, groups in kinds])
+        scores = fit(logits[rows], truth[rows]).apply(feed[_drawn(random, among)])
+        found[place] = estimate_prevalence(scores, float(truth[rows].mean()))
     return found
+
+
+def _drawn(random: np.random.Generator, owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the places of a resample of groups, numbered from 0 on, with all that is in each."""
+    groups = int(owners.max(initial=-1)) + 1
+    counts = np.bincount(random.integers(groups, size=groups), minlength=groups)
+    return np.repeat(np.arange(len(owners)), counts[owners])
 
 
 def _metrics(share: Rounds, recall: Rounds, wrong: Rounds) -> Table:

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from crossguard.decision.calibration import Floats
 from crossguard.decision.policy import Kind
@@ -19,7 +18,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.feed import REFITS, at_prevalence, likely_prevalences
 from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
-from crossguard.evaluation.calibration.maps import FOLDS, KINDS, LEAST, different
+from crossguard.evaluation.calibration.maps import FOLDS, KINDS, LEAST, Groups, different
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, leaks, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
@@ -87,7 +86,7 @@ def calibrate(
         )
     columns = [scored.sample.labels.index(label) for label in labels]
     logits, truth = scored.logits[:, columns], scored.sample.truth[:, columns]
-    fresh, unread = _logits(moderator, feed) if feed else (None, {})
+    fresh, feed_groups, unread = _logits(moderator, feed) if feed else (None, groups, {})
     outside = None if fresh is None else fresh[:, columns]
     fitted = fit(plan, labels, logits, truth, groups=groups, feed=outside)
     blank = np.full(len(truth), np.nan)
@@ -100,7 +99,7 @@ def calibrate(
     provenance = model | _provenance(scored.annotated, plan, labels, cross_validated, command)
     file = _policy_file(moderator, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
-    likely = {} if outside is None else _likely(plan, fitted, same, logits, outside, min(rounds, REFITS))
+    likely = {} if outside is None else _likely(plan, fitted, same, logits, (outside, feed_groups), min(rounds, REFITS))
     return FittedPolicy(
         file,
         fitted,
@@ -125,15 +124,26 @@ def calibrate(
 
 
 def _likely(  # noqa: PLR0917
-    plan: Plan, fitted: Fitted, sample: Sample, logits: Floats, feed: Floats, rounds: int
+    plan: Plan, fitted: Fitted, sample: Sample, logits: Floats, feed: tuple[Floats, Groups], rounds: int
 ) -> dict[str, Floats]:
-    """Returns prevalences of the feed for each label whose own is estimated; none for 0 rounds."""
+    """Returns prevalences of the feed for each label whose own is estimated; none for 0 rounds.
+
+    `feed` are the logits of its posts, (m, labels), and the numbers that copies among them share, (m,).
+    """
     found = {}
     for column, label in enumerate(sample.labels):
         if rounds and label not in plan.prevalence:
             task, fit_map = sample.task(label), KINDS[fitted.kinds[label]]
-            own = logits[task.rows, column]
-            found[label] = likely_prevalences(fit_map, own, task.truth, feed[:, column], rounds=rounds, seed=plan.seed)
+            found[label] = likely_prevalences(
+                fit_map,
+                logits[task.rows, column],
+                task.truth,
+                feed[0][:, column],
+                owners=sample.owners[task.rows],
+                feed_owners=feed[1],
+                rounds=rounds,
+                seed=plan.seed,
+            )
     return found
 
 
@@ -225,14 +235,15 @@ def write_policy(
     save_text(path, head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110))
 
 
-def _logits(moderator: Moderator, posts: Sequence[Post]) -> tuple[NDArray[np.float64], dict[str, int]]:
+def _logits(moderator: Moderator, posts: Sequence[Post]) -> tuple[Floats, Groups, dict[str, int]]:
+    """Returns the logits of the posts that have some, numbers that copies among these share, and how many have none."""
     logits, failed = moderator.logits(posts)
     columns = moderator.bundle.columns(moderator.policy)
     values = logits.values[:, columns].astype(np.float64)
-    ready = values[~np.isnan(values).any(axis=1)]
-    if not len(ready):
+    ready = ~np.isnan(values).any(axis=1)
+    if not ready.any():
         raise InputError(f"None of the {len(posts)} posts of the feed could be scored.")
-    return ready, error_codes(failed)
+    return values[ready], duplicate_groups(posts)[ready], error_codes(failed)
 
 
 def _provenance(

@@ -99,6 +99,17 @@ def test_an_estimated_prevalence_spreads_as_over_other_samples() -> None:
     assert spread == pytest.approx(np.std(others), rel=0.4)
 
 
+def test_copies_of_posts_make_no_estimated_prevalence_surer() -> None:
+    logits, truth = drawn(300, 0.3, 0)
+    feed = drawn(200, 0.05, 1)[0]
+    one = likely_prevalences(fit_platt, logits, truth, feed, rounds=100).std()
+    own, among = np.arange(300).repeat(9), np.arange(200).repeat(9)
+    many = logits[own], truth[own], feed[among]
+    known = likely_prevalences(fit_platt, *many, owners=own, feed_owners=among, rounds=100).std()
+    assert known == pytest.approx(one, rel=0.2)
+    assert likely_prevalences(fit_platt, *many, rounds=100).std() < 0.5 * one
+
+
 def test_an_estimated_prevalence_widens_precision_and_leaves_recall(task: LabelTask) -> None:
     known = at_prevalence(task, 0.01, rounds=500)
     estimated = at_prevalence(task, 0.01, rounds=500, likely=np.linspace(0.001, 0.02, 50))
