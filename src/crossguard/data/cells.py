@@ -122,7 +122,7 @@ def joined_parts(cell: str) -> str | None:
         parts = json.loads(f"[{cell}]", strict=False)
     except (ValueError, RecursionError):
         return None
-    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    texts: list[Any] = [part.get("text") if isinstance(part, dict) else None for part in parts]
     if not all(isinstance(text, str) for text in texts):
         return None
     rest = [value for part in parts for name, value in part.items() if name != "text"]
