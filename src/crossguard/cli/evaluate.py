@@ -94,7 +94,7 @@ def command(
         from crossguard.evaluation.calibration.fitting import Plan
         from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores
         from crossguard.evaluation.runs import RUN
-        from crossguard.evaluation.score_tables import holds_decisions, read_scores, score_labels
+        from crossguard.evaluation.score_tables import holds_decisions, knows_posts, read_scores, score_labels
     from crossguard.loading import load
 
     if scores:
@@ -117,12 +117,13 @@ def command(
     )
     if scores:
         labels = score_labels(scores[0], (name for row in open_posts(data, RowBuilder()) for name in row.extra))
-        # Only the report, near-duplicates, folds and decisions, which know what was scored, look at texts.
-        decided = any(map(holds_decisions, scores))
-        words = (out is not None and show_posts) or training is not None or criterion is not None or decided
+        # Only the report, near-duplicates, folds, and decisions and runs, which know what was scored, look at texts.
+        known = any(map(knows_posts, scores))
+        words = (out is not None and show_posts) or training is not None or criterion is not None or known
         kept = {"words": words, "images": reading["images"] and words}
         annotated = read_annotated(data, labels, **{**reading, **kept}, scored=False)
-        posts = annotated.posts if decided and reading["images"] else ()
+        # Decisions say only of posts without an image what was scored, and so nothing where images are not read.
+        posts = annotated.posts if known and (reading["images"] or not any(map(holds_decisions, scores))) else ()
         given = read_scores(scores, annotated.labels, annotated.ids, label_scheme, posts, needless=annotated.needless)
         run = measure_scores(given, annotated, request)
         annotated = annotated.take(given.ready)

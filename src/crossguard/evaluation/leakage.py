@@ -184,3 +184,13 @@ def post_hash(post: Post) -> str:
     """Returns a hash that posts with the same words share, or without words with the same image; empty without both."""
     content = _content(post).encode("utf-8", "replace")
     return hashlib.sha256(content).hexdigest()[:12] if content else ""
+
+
+def is_another(known: str, post: Post) -> bool:
+    """Whether a stored `post_hash` is known to be that of another post than this one.
+
+    Of a post without letters nothing is known where its image, or that of the other one, is not at hand.
+    """
+    if letters(post.text, post.image_text):
+        return known != post_hash(post)
+    return bool(known and _image_key(post)) and known != post_hash(post)

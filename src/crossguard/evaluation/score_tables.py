@@ -25,6 +25,7 @@ from crossguard.data.writing import holds_job, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
 from crossguard.evaluation.annotated import HATEFUL
+from crossguard.evaluation.leakage import is_another
 from crossguard.records import Decision, Post
 from crossguard.registry import CARD_CONFIG
 
@@ -63,6 +64,18 @@ class _Entry:
     id: str
     scores: Mapping[str, Any]
     decision: Decision | None = None
+    content: str | None = None  # the hash of the post that a training run predicted; None where it is not known
+
+    @property
+    def of_one_post(self) -> bool:
+        """Whether these are the scores of one post, so that another one with its id has scores of its own."""
+        return self.decision is not None or self.content is not None
+
+    def is_other(self, post: Post) -> bool:
+        """Whether what was scored is known to be another post than this one of its id."""
+        if self.decision is not None:
+            return is_other(self.decision, post)
+        return self.content is not None and is_another(self.content, post)
 
     @property
     def failure(self) -> str | None:
@@ -124,12 +137,12 @@ def read_scores(
         labels: Which columns.
         ids: The order.
         label_scheme: Which label scheme of a training run; its first one when None.
-        posts: The posts themselves where their words and images were read: decisions know what was scored.
+        posts: The posts themselves where their words and images were read: decisions and runs know what was scored.
         needless: Which posts may lack a score, (n,); none when None.
 
     Raises:
-        TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or a decision
-            is about another text.
+        TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or what was
+            scored under the id of a post is another text.
     """
     found = _Found(labels, ids, posts)
     for path in paths:
@@ -143,11 +156,17 @@ def holds_decisions(path: Path | str) -> bool:
     return is_remote(str(path)) or holds_job(Path(path)) or _holds_rows(Path(path))
 
 
+def knows_posts(path: Path | str) -> bool:
+    """Whether these scores say of which posts they are: decisions, or what a training run predicted."""
+    return Path(path).is_dir() or holds_decisions(path)
+
+
 class _Found:
     """What was read of n posts so far, in arrays: what else a table says of them is not kept.
 
-    An id may stand for several posts, as the lines of each file of a folder are counted from 1. Decisions are then
-    taken in order, each for the next post of which it does not know that it had another text.
+    An id may stand for several posts, as the lines of each file of a folder are counted from 1. Decisions and what runs
+    predicted are then taken in order, each for the next post of which it does not know that it had another text; one
+    that had another text than all of them is of a post that is not among these.
     """
 
     def __init__(self, labels: Sequence[str], ids: Sequence[str], posts: Sequence[Post]) -> None:
@@ -155,7 +174,8 @@ class _Found:
         self._left: dict[str, list[int]] = defaultdict(list)  # rows without a score yet, by id
         for row, id_ in enumerate(ids):
             self._left[id_].append(row)
-        self._only: dict[str, int | None] = {}  # the row that the only decision of an id took; None after a second one
+        self._taken: dict[str, list[int]] = defaultdict(list)  # by id, rows that took the scores of one post
+        self._others: dict[str, Path | str] = {}  # ids under which another post was scored, and where
         self._scores = np.full((len(ids), len(labels)), np.nan)
         self._flags = np.zeros((len(ids), len(labels)), dtype=bool)
         self._failed: dict[int, str] = {}
@@ -166,11 +186,13 @@ class _Found:
         """Takes the scores of one post.
 
         Raises:
-            TableError: Its posts have scores already, the decision is about another text, or a score is none.
+            TableError: Its posts have scores already, or a score is none.
         """
         if entry.id not in self._left:
             return
         rows = self._take(entry, path)
+        if not rows:
+            return
         if entry.failure:
             self._failed |= dict.fromkeys(rows, entry.failure)
             return
@@ -185,35 +207,44 @@ class _Found:
             self._thresholds[name].add(label.threshold)
 
     def _take(self, entry: _Entry, path: Path | str) -> list[int]:
-        """Returns the rows that an entry is about, which have a score from now on."""
+        """Returns the rows that an entry is about, which have a score from now on; none where it is of another post."""
         left = self._left[entry.id]
-        if not left:
+        if left and not entry.of_one_post:
+            self._left[entry.id] = []
+            return left
+        taken = self._taken[entry.id]
+        row = next((row for row in left if self._may_be(entry, row)), None)
+        if row is not None:
+            left.remove(row)
+            taken.append(row)
+            return [row]
+        if not left and (not entry.of_one_post or any(self._may_be(entry, row) for row in taken)):
             raise TableError(
                 f"'{path}' scores post '{entry.id}' again; each post needs one score, and an id of its own."
             )
-        if entry.decision is None:
-            self._left[entry.id] = []
-            return left
-        row = next((row for row in left if not self._posts or not is_other(entry.decision, self._posts[row])), None)
-        if row is None:
-            told = f"'{entry.id}' had another text when it was scored"
-            raise TableError(f"'{path}' has scores of other posts: {told}. Each post needs an id of its own.")
-        if len(left) > 1 or entry.id in self._only:
-            self._only[entry.id] = None if entry.id in self._only else row
-        left.remove(row)
-        return [row]
+        self._others.setdefault(entry.id, path)
+        return []
+
+    def _may_be(self, entry: _Entry, row: int) -> bool:
+        return not self._posts or not entry.is_other(self._posts[row])
 
     def given(self, path: Path | str, needless: NDArray[np.bool_]) -> GivenScores:
         """Returns all of it; the only decision of an id stands for all posts that say the same.
 
         Raises:
-            TableError: A post that is not needless has no score, or no post has one.
+            TableError: A post that is not needless has no score, or had another text, or no post has a score.
         """
-        for id_, row in self._only.items():
-            if row is not None:
-                self._repeat(row, self._left[id_])
+        for id_, taken in self._taken.items():
+            if len(taken) == 1 and self._left[id_]:
+                self._repeat(taken[0], self._left[id_])
         absent = sorted(row for rows in self._left.values() for row in rows)
         wanting = absent if len(absent) == len(self._ids) else [row for row in absent if not needless[row]]
+        edited = next((self._ids[row] for row in wanting if self._ids[row] in self._others), None)
+        if edited is not None:
+            told = f"'{edited}' had another text when it was scored"
+            raise TableError(
+                f"'{self._others[edited]}' has scores of other posts: {told}. Each post needs an id of its own."
+            )
         if wanting:
             shown = ", ".join(self._ids[row] for row in wanting[:_SHOWN])
             raise TableError(f"'{path}' has no scores for {len(wanting)} of {len(self._ids)} posts, such as {shown}.")
@@ -293,6 +324,8 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
         with (folder / PREDICTIONS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             ids, logits = unpack_texts(stored["ids"]), stored["logits"].astype(np.float64)
+            # Earlier versions did not say what they had predicted.
+            known = unpack_texts(stored["contents"]) if "contents" in stored else [None] * len(ids)
         label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
@@ -300,8 +333,8 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
     if name not in label_schemes:
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")
     scores = sigmoid(logits[:, list(label_schemes[name])])
-    for id_, row in zip(ids, scores.tolist(), strict=True):
-        yield _Entry(id_, dict(zip(config["class_names"], row, strict=True)))
+    for id_, content, row in zip(ids, known, scores.tolist(), strict=True):
+        yield _Entry(id_, dict(zip(config["class_names"], row, strict=True)), content=content)
 
 
 def pack_texts(texts: Sequence[str]) -> NDArray[np.uint8]:

@@ -14,7 +14,9 @@ from tests.support.tiny_bundle import write_tiny_bundle
 
 from crossguard.cli import run
 from crossguard.errors import OutputError
+from crossguard.evaluation.leakage import post_hash
 from crossguard.evaluation.score_tables import pack_texts
+from crossguard.records import Post
 
 
 def test_a_table_piped_has_one_line_per_row_and_nothing_cut(
@@ -161,6 +163,26 @@ def test_predictions_of_all_folds_measure_a_table_with_rows_that_training_left_o
     found = json.loads(capsys.readouterr().out)
     assert (found["main"]["posts"], found["main"]["overall"]["f1_macro"]["value"]) == (2, 1.0)
     assert any("2 posts without a score" in warning for warning in found["warnings"])
+
+
+@pytest.mark.parametrize("options", [[], ["--no-images"]])
+def test_predictions_for_a_table_in_another_order_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    posts, folder = tmp_path / "posts.csv", tmp_path / "run"
+    folder.mkdir()
+    config = {"class_names": ["racist"], "label_schemes": {"labels": [0]}}
+    (folder / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
+    contents = [post_hash(Post("", text)) for text in ("hello", "awful")]
+    ids, logits = pack_texts(["line-2", "line-3"]), np.array([[-1.0], [1.0]])
+    np.savez(folder / "predictions.npz", ids=ids, contents=pack_texts(contents), logits=logits)
+    measured = ["evaluate", str(posts), "--scores", str(folder), "--rounds", "0", "--json", *options]
+    posts.write_text("text,racist\nhello,0\nawful,1\n")
+    assert run(measured) == 0
+    assert json.loads(capsys.readouterr().out)["main"]["overall"]["f1_macro"]["value"] == 1.0
+    posts.write_text("text,racist\nawful,1\nhello,0\n")
+    assert run(measured) != 0
+    assert "'line-2' had another text when it was scored" in capsys.readouterr().err
 
 
 def test_scores_of_whether_a_post_is_hateful_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from crossguard.data.writing import open_output
 from crossguard.errors import TableError
-from crossguard.evaluation.score_tables import holds_decisions, pack_texts, read_scores, score_labels
+from crossguard.evaluation.leakage import post_hash
+from crossguard.evaluation.score_tables import holds_decisions, knows_posts, pack_texts, read_scores, score_labels
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.scoring import score_table
@@ -232,6 +233,47 @@ def test_held_out_predictions_of_a_training_run_are_scores(
     (tmp_path / "predictions.npz").unlink()
     with pytest.raises(TableError, match="no finished training run"):
         score_labels(tmp_path, ("racist",))
+
+
+def run_over(folder: Path, posts: list[Post], logits: list[float]) -> Path:
+    config = {"class_names": ["racist"], "label_schemes": {"any": [0]}}
+    (folder / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
+    ids, contents = pack_texts([post.id for post in posts]), pack_texts(list(map(post_hash, posts)))
+    np.savez(folder / "predictions.npz", ids=ids, contents=contents, logits=np.array(logits)[:, None])
+    return folder
+
+
+def test_predictions_of_other_posts_are_refused(tmp_path: Path) -> None:
+    """A table without ids whose lines have another order since has the same ids."""
+    (tmp_path / "scores.csv").write_text("id,racist\n1,0.5\n")
+    run = run_over(tmp_path, [Post("line-2", "hello you"), Post("line-3", "awful people")], [0, 9])
+    assert [knows_posts(path) for path in (run, tmp_path / "scores.csv")] == [True, False]
+    ids, again = ("line-2", "line-3"), [Post("line-2", "Hello, you!"), Post("line-3", "awful people")]
+    assert read_scores([run], ("racist",), ids, posts=again).scores[0] == [0.5]
+    turned = [Post("line-2", "awful people"), Post("line-3", "hello you")]
+    with pytest.raises(TableError, match="scores of other posts: 'line-2' had another text when it was scored"):
+        read_scores([run], ("racist",), ids, posts=turned)
+    with pytest.raises(TableError, match="'line-3' had another text"):
+        read_scores([run], ("racist",), ids[1:], posts=turned[1:])
+
+
+def test_predictions_of_several_tables_are_told_apart_by_what_their_posts_say(tmp_path: Path) -> None:
+    posts = [Post("1", "of a"), Post("1", "of b"), Post("1", "of c"), Post("1", "of b")]
+    run = run_over(tmp_path, posts, [-50, 0, 50, 50])
+    assert read_scores([run], ("racist",), ["1"] * 2, posts=[posts[2], posts[0]]).flags.tolist() == [[True], [False]]
+    assert read_scores([run], ("racist",), ["1"] * 4, posts=posts).scores.round(2).ravel().tolist() == [0, 0.5, 1, 1]
+    with pytest.raises(TableError, match="scores post '1' again"):
+        read_scores([run], ("racist",), ["1"], posts=[posts[1]])
+
+
+def test_predictions_are_not_refused_where_it_is_not_known_what_a_post_says(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"image")
+    run = run_over(tmp_path, [Post("1", ":-)", image=tmp_path / "1.png")], [0])
+    for post in (Post("1"), Post("1", ":-)"), Post("1", image=tmp_path / "gone.png"), Post("1", image=b"image")):
+        assert read_scores([run], ("racist",), ("1",), posts=[post]).scores.tolist() == [[0.5]]
+    for post in (Post("1", "words"), Post("1", image=b"another")):
+        with pytest.raises(TableError, match="'1' had another text"):
+            read_scores([run], ("racist",), ("1",), posts=[post])
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more"])
