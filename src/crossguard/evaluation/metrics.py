@@ -46,10 +46,10 @@ class Metric:
 
 
 class _Strays:
-    """Posts on the wrong side of a ranking that has none there: a hateful one amid the harmless ones, and vice versa.
+    """Posts that rank as no better than by chance: a hateful one amid the harmless ones, and vice versa.
 
-    No resample has one either, so that ranking and calibration would seem certain. One in the middle leaves about as
-    much possible as the interval of R. G. Newcombe (2006, method 5) of an AUC of 1.
+    Of few posts, few or none rank so, and no resample has more of them: ranking and calibration would seem too certain.
+    One in the middle leaves about as much possible as the interval of R. G. Newcombe (2006, method 5) of an AUC.
     """
 
     def __init__(self, ranks: NDArray[np.float64], scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> None:
@@ -57,21 +57,21 @@ class _Strays:
         hateful, harmless = ranks[truth], ranks[~truth]
         both = len(hateful) > 0 and len(harmless) > 0
         above = not both or bool(hateful[-1] > harmless[0])  # also where one kind is all there is
-        apart = above or bool(hateful[0] < harmless[-1])
         others = (scores[~truth], scores[truth])
         amid = np.array([found[len(found) // 2] if len(found) else np.nan for found in others])
         # Of a hateful and a harmless stray, (2,): score minus truth, log loss, bin; 0 without posts of the other kind
         self.gaps = np.nan_to_num(amid - (1, 0))
         self.surprise = _surprise(np.nan_to_num(np.abs(amid - (0, 1)), nan=1.0))
         self.bins = bin_of(np.nan_to_num(amid))
-        self._in_ranks, self._in_scores = (~np.isnan(amid)[:, None] & where for where in (apart, above))
+        self._in_ranks = ~np.isnan(amid)[:, None]
+        self._in_scores = self._in_ranks & above
 
     def in_ranks(self, unseen: Rounds) -> Rounds:
-        """Returns how many hateful and harmless ones there are, (2, rounds), where the AUC is 0 or 1."""
+        """Returns how many hateful and harmless ones the AUC counts, (2, rounds)."""
         return np.asarray(unseen[1:3] * self._in_ranks)
 
     def in_scores(self, unseen: Rounds) -> Rounds:
-        """Returns how many hateful and harmless ones there are, (2, rounds), where no harmless post is above others."""
+        """Returns how many of both the other metrics count, (2, rounds): some where no harmless post is above others."""
         return np.asarray(unseen[1:3] * self._in_scores)
 
 
@@ -107,8 +107,8 @@ class Ranked:
         """Returns every metric by name, (rounds,), for counts of shape (rounds, posts); NaN where it is undefined.
 
         `unseen`, (4, rounds), are numbers of hateful posts that are found and missed, and of harmless ones that are
-        flagged and passed: each counts where there is no post of its kind, and so none in any resample. Where hateful
-        and harmless posts are apart, those that are missed and flagged count in the other metrics, too.
+        flagged and passed: each counts where there is no post of its kind, and so none in any resample. Those that are
+        missed and flagged count in the AUC, and where no harmless post is above a hateful one in all other metrics, too.
         """
         drawn = counts[:, self._rows]
         positive, negative = drawn * self._truth, drawn * (1 - self._truth)

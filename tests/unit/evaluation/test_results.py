@@ -100,7 +100,7 @@ def test_an_auc_of_zero_is_not_certain_and_one_of_a_constant_score_is() -> None:
     assert (wrong.value, wrong.low) == (0, 0)
     assert wrong.high == pytest.approx(0.067, abs=0.03)
     constant = evaluate(Sample.build(("x",), truth, np.full((60, 1), 0.5)), rounds=50).per_label["x"]["roc_auc"]
-    assert (constant.value, constant.low, constant.high) == (0.5, 0.5, 0.5)
+    assert (constant.value, constant.low, constant.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 @pytest.mark.parametrize("kind", [0.0, 1.0])
