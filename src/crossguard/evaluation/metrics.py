@@ -71,7 +71,7 @@ class _Strays:
         return np.asarray(unseen[1:3] * self._in_ranks)
 
     def in_scores(self, unseen: Rounds) -> Rounds:
-        """Returns how many of both the other metrics count, (2, rounds): some where no harmless post is above others."""
+        """Returns how many of both other metrics count, (2, rounds): none where a harmless post is above others."""
         return np.asarray(unseen[1:3] * self._in_scores)
 
 
@@ -108,7 +108,7 @@ class Ranked:
 
         `unseen`, (4, rounds), are numbers of hateful posts that are found and missed, and of harmless ones that are
         flagged and passed: each counts where there is no post of its kind, and so none in any resample. Those that are
-        missed and flagged count in the AUC, and where no harmless post is above a hateful one in all other metrics, too.
+        missed and flagged count in the AUC, and in all metrics where no harmless post is above a hateful one.
         """
         drawn = counts[:, self._rows]
         positive, negative = drawn * self._truth, drawn * (1 - self._truth)
