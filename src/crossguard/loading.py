@@ -42,7 +42,7 @@ def load(
         OutputError: A checkpoint was given, and there is no place for a cache.
     """
     check_threads(options.get("threads"))
-    if isinstance(characters_ahead, bool) or not isinstance(characters_ahead, int) or characters_ahead < 0:
+    if not _is_length(characters_ahead):
         raise ConfigError(f"characters_ahead is {characters_ahead!r}; it is how long the first text is, or 0.")
     folder = find_bundle(model, revision)
     # What the first posts need, while modules are imported, the bundle is checked and the tokenizer is read.
@@ -70,3 +70,7 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Path:
     with needs_extra("Opening a PyTorch checkpoint", "train"):
         from crossguard.export.bundle import as_bundle
     return as_bundle(folder)
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
