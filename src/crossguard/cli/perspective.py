@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -265,7 +266,8 @@ def _changes(attribute: str, fitted: FittedMap) -> Iterator[str]:
     for threshold in SHOWN:
         found = reached(fitted, threshold)
         if not found.by_chance and found.as_many is not None and fitted.map.y[0] < threshold:
-            moved[threshold] = found.as_many
+            # Rounded up, many equal scores would all stay below it
+            moved[threshold] = math.floor(found.as_many * 100) / 100
     if moved:
         yield (
             f"{attribute}: as many comments as reach {' and '.join(map(str, moved))} in Perspective reach "

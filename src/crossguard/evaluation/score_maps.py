@@ -88,11 +88,11 @@ def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = Non
     if np.ptp(ours) < MIN_GAP:
         raise InputError("All of our scores are alike, so nothing can be said of others. Take more varied posts.")
     candidates: list[Fit] = [_isotonic, *(partial(_penalised, penalty) for penalty in PENALTIES)]
-    errors = [_held_out_errors(fit, ours, theirs, owners) for fit in candidates]
-    best = int(np.argmin([float(np.mean(found**2)) for found in errors]))
+    mapped = [_held_out(fit, ours, theirs, owners) for fit in candidates]
+    best = int(np.argmin([float(np.mean((found - theirs) ** 2)) for found in mapped]))
     x, y = _thinned(*candidates[best](ours, theirs))
     x, first = np.unique(np.round(x, 6), return_index=True)
-    misses, copies = np.bincount(owners, np.abs(errors[best])), np.bincount(owners)
+    misses, copies = np.bincount(owners, np.abs(mapped[best] - theirs)), np.bincount(owners)
     error = bootstrap(lambda rows: float(misses[rows].sum() / copies[rows].sum()), posts, BOOTSTRAPS)
     fitted = MonotoneMap(
         x=tuple(x.tolist()),
@@ -102,15 +102,15 @@ def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = Non
         error_interval=(round(error.low or 0.0, 4), round(error.high or 0.0, 4)),
     )
     ones = np.unique(owners, return_index=True)[1]
-    return FittedMap(fitted, (errors[best] + theirs)[ones], theirs[ones])
+    return FittedMap(fitted, np.round(mapped[best], 6)[ones], theirs[ones])
 
 
-def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats, owners: NDArray[np.int64]) -> Floats:
-    errors = np.zeros(len(ours))
+def _held_out(fit: Fit, ours: Floats, theirs: Floats, owners: NDArray[np.int64]) -> Floats:
+    mapped = np.zeros(len(ours))
     for _, drawn in KFold(FOLDS, shuffle=True, random_state=0).split(np.unique(owners)):
         test = np.isin(owners, drawn)
-        errors[test] = np.interp(ours[test], *fit(ours[~test], theirs[~test])) - theirs[test]
-    return errors
+        mapped[test] = np.interp(ours[test], *fit(ours[~test], theirs[~test]))
+    return mapped
 
 
 def _isotonic(ours: Floats, theirs: Floats) -> Knots:

@@ -82,6 +82,17 @@ def test_comments_with_the_same_words_are_one_where_their_words_are_known(bundle
         assert Moderator.load(bundle.folder, policy=out).policy.perspective["INSULT"].pairs == pairs
 
 
+def test_a_threshold_that_is_told_is_reached_by_comments_that_share_a_score(bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "both.csv"
+    pairs = ["0.9,0.95"] * 129 + ["0.9,0.6"] * 71 + ["0.1,0.05"] * 200  # 0.9 is 0.826 on average, below 0.83
+    rows = [f"words {place},{scores}" for place, scores in enumerate(pairs)]
+    file.write_text("\n".join(["text,crossguard_INSULT,INSULT", *rows]))
+    said = " ".join(run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml").split())
+    told = re.search(r"as many comments as reach .*?0\.9 in Perspective reach .*?(\S+) by mapped scores", said)
+    assert told is not None
+    assert 0.7 < float(told[1]) < 0.83
+
+
 def test_maps_that_a_policy_file_has_are_kept_and_named(bundle: Bundle, tmp_path: Path) -> None:
     file, first, both = tmp_path / "both.csv", tmp_path / "first.yaml", tmp_path / "both.yaml"
     file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares()]))
