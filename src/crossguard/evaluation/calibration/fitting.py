@@ -94,6 +94,7 @@ def fit(
         for c in columns
         if not c.losses and len(plan.kinds_of(c.name)) > 1
     ]
+    notes += _unused(plan, columns, limits)
     return Fitted(rules, {c.name: c.kind for c in columns}, tuple(notes))
 
 
@@ -167,19 +168,39 @@ def _shift(plan: Plan, name: str, calibration: Map, source: float, feed: Floats 
 def _thresholds(plan: Plan, columns: Sequence[_Column]) -> dict[str, float]:
     """Labels with the same review budget share it over their `posts`; other criteria look at their own label only."""
     result: dict[str, float] = {}
+    for column in columns:
+        criterion = plan.criterion_of(column.name)
+        if criterion.kind != "review-budget":
+            with _named(column):
+                scores = column.rule.score(column.logits)
+                result[column.name] = fit_threshold(criterion, column.yes, scores, column.weights)
+    for budget, (names, scores) in _budgets(plan, columns).items():
+        result |= dict(zip(names, map(float, fit_budget(budget, scores)), strict=True))
+    return result
+
+
+def _budgets(plan: Plan, columns: Sequence[_Column]) -> dict[float, tuple[list[str], Floats]]:
+    """Returns for each review budget the labels that share it, and the scores (n, labels) of the posts that keep it."""
     sharing: dict[float, list[_Column]] = {}
     for column in columns:
         criterion = plan.criterion_of(column.name)
         if criterion.kind == "review-budget":
             sharing.setdefault(criterion.value, []).append(column)
-            continue
-        with _named(column):
-            result[column.name] = fit_threshold(criterion, column.yes, column.rule.score(column.logits), column.weights)
-    for budget, group in sharing.items():
-        scores = np.stack([column.rule.score(column.posts) for column in group], axis=1)
-        limits = map(float, fit_budget(budget, scores))
-        result |= dict(zip([column.name for column in group], limits, strict=True))
-    return result
+    return {
+        budget: ([c.name for c in group], np.stack([c.rule.score(c.posts) for c in group], axis=1))
+        for budget, group in sharing.items()
+    }
+
+
+def _unused(plan: Plan, columns: Sequence[_Column], limits: Mapping[str, float]) -> Iterator[str]:
+    """Says of which budget less than half is used; of posts that differ in score, all but about one per label is."""
+    for budget, (names, scores) in _budgets(plan, columns).items():
+        flagged, most = int((scores >= [limits[name] for name in names]).any(axis=1).sum()), budget * len(scores)
+        if 2 * flagged < most and flagged + len(names) < most:
+            yield (
+                f"Of a review budget of {budget:.2%}, {flagged / len(scores):.2%} is used: more posts than that share a "
+                "score, and all or none of them are flagged. --calibration platt gives each post a score of its own."
+            )
 
 
 def _block_limit(rate: float, logits: Floats, truth: Floats, groups: Groups) -> float:

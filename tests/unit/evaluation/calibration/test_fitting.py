@@ -70,6 +70,17 @@ def test_a_feed_gives_its_prevalence_and_keeps_the_budget() -> None:
     assert shift.target == pytest.approx(rare[1][rows, 0].mean(), abs=0.03)
 
 
+def test_a_budget_that_shared_scores_leave_unused_is_told() -> None:
+    logits, truth = data()
+    steps = np.where(logits > 0, 1.0, -1.0)
+    budget = Plan(Criterion("review-budget", 0.02))
+    assert [note for note in fit(budget, LABELS, logits, truth).notes if "budget" in note] == []
+    (note,) = (note for note in fit(budget, LABELS, steps, truth).notes if "budget" in note)
+    assert note.startswith("Of a review budget of 2.00%, 0.00% is used: more posts than that share a score")
+    few = fit(budget, LABELS, steps[:40], truth[:40])
+    assert not [note for note in few.notes if "budget" in note], "2 % of 40 posts is no post"
+
+
 def test_a_budget_for_another_prevalence_needs_a_feed() -> None:
     with pytest.raises(ConfigError, match="give some with --feed"):
         fit(Plan(Criterion("review-budget", 0.02), prevalence={"a": 0.01}), LABELS, *data())
