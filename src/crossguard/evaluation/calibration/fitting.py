@@ -198,8 +198,8 @@ def _unused(plan: Plan, columns: Sequence[_Column], limits: Mapping[str, float])
         flagged, most = int((scores >= [limits[name] for name in names]).any(axis=1).sum()), budget * len(scores)
         if 2 * flagged < most and flagged + len(names) < most:
             yield (
-                f"Of a review budget of {budget:.2%}, {flagged / len(scores):.2%} is used: more posts than that share a "
-                "score, and all or none of them are flagged. --calibration platt gives each post a score of its own."
+                f"Of a review budget of {budget:.2%}, {flagged / len(scores):.2%} is used: more posts than that share "
+                "a score, and all or none of them are flagged. --calibration platt gives each post a score of its own."
             )
 
 
