@@ -21,7 +21,7 @@ from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import BundleError, ConfigError, OutputError, suggest
 from crossguard.export.onnx import export_graphs
-from crossguard.export.policies import DEFAULT, PolicyPlan, fit_policy, fitted_on
+from crossguard.export.policies import DEFAULT, HALF, PolicyPlan, fit_policy, fitted_on
 from crossguard.export.push import LEFT_HOME
 from crossguard.export.source import ExportSource, open_checkpoint, warn_of_thresholds
 from crossguard.export.weight_dtype import WeightDtype
@@ -87,6 +87,7 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
         copy_reports(source, folder)
         thresholds = [policies[DEFAULT].labels[name].threshold for name in source.labels]
         inference = source.inference | {"thresholds": thresholds}
+        inference.pop("unfitted", None)  # of the run's own thresholds; the policies say it of theirs
         save_json(folder / INFERENCE_CONFIG, inference)
         (folder / CARD).write_text(first_card(plan.name, plan.version), encoding="utf-8")
         write_manifest(folder, _manifest(source, plan, policies))
@@ -116,12 +117,14 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
         fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
     warn_of_thresholds(source)
+    unfitted = f" Not fitted, with the threshold {HALF}: {', '.join(source.unfitted)}." if source.unfitted else ""
     thresholds = zip(labels, source.inference["thresholds"], strict=True)
     stored = Policy(
         name=DEFAULT,
         version=plan.version,
         description="The thresholds stored with the checkpoint"
-        + (", which its weights had before they were averaged with others." if source.averaged else "."),
+        + (", which its weights had before they were averaged with others." if source.averaged else ".")
+        + unfitted,
         label_scheme=next(iter(label_schemes)),
         labels={name: LabelPolicy(threshold=threshold) for name, threshold in thresholds},
         provenance={"fitted_on": fitted_on([source.folder], "measured_on", "thresholds")},

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from crossguard.bundle import TOKENIZER
 from crossguard.checked_settings import StrictModel, parse
 from crossguard.errors import BundleError, ConfigError, first_line
+from crossguard.export.policies import HALF
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import (
     INFERENCE_CONFIG,
@@ -69,6 +70,11 @@ class ExportSource:
         return Outputs.of(self.inference).label_schemes
 
     @property
+    def unfitted(self) -> tuple[str, ...]:
+        """Labels whose stored threshold is one half, as the run was measured on too few posts to fit it."""
+        return tuple(self.inference.get("unfitted", ()))
+
+    @property
     def pad_token(self) -> str:
         """The token that pads texts."""
         return str(Tokenizer.from_str(self.tokenizer).id_to_token(self.text.pad_id))
@@ -113,7 +119,15 @@ def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
 
 
 def warn_of_thresholds(source: ExportSource) -> None:
-    """Warns where the stored thresholds are those of one run, and not of the mean of several."""
+    """Warns where the stored thresholds are those of one run, not of the mean of several, or were not fitted."""
+    if source.unfitted:
+        logger.warning(
+            "%s was measured on too few posts to fit thresholds of these labels, which have the threshold %s: %s. To "
+            "fit them to more posts: crossguard calibrate DATA --model BUNDLE",
+            source.folder,
+            HALF,
+            ", ".join(source.unfitted),
+        )
     if source.averaged:
         logger.warning(
             "The thresholds are those of %s before its weights were averaged; now they may flag more posts or fewer. "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crossguard.bundle import PROVENANCE, TOKENIZER, VAL_REPORT
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.maps import enough
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import joined_fingerprints, joined_sketch, post_hash, sketch
 from crossguard.evaluation.results import evaluate, to_report
@@ -46,17 +47,20 @@ def write_checkpoint_files(
 
     `cut` says of which measured posts only the beginning was read, and `untrained` which of `text` and `image` was
     never trained on. `trained_before` are the fingerprints of what the runs were trained on that this one started from.
-    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones.
+    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones. A
+    label that too few different posts carry or lack keeps 0.5, and stands under `unfitted`.
     """
     save_text(folder / TOKENIZER, tokenizer)
     save_text(folder / RECIPE, to_yaml(recipe))
     names = output_names(recipe)[: len(recipe.labels)]
     columns = list(recipe.columns[recipe.label_schemes[0]])
     truth, scores = answers(measured.targets[:, columns]), sigmoid(logits[:, columns].astype(np.float64))
-    sample = Sample.build(names, truth, scores)
-    limits = {name: _best_f1(sample.task(name)) for name in names}
-    config = inference_config(recipe, model, list(limits.values())) | {"untrained": list(untrained)}
-    save_json(folder / INFERENCE_CONFIG, config)
+    contents = [post_hash(post) for _, post in posts_of(measured)]
+    sample = Sample.build(names, truth, scores, groups=_groups(measured, contents))
+    unfitted = [name for name in names if not _is_fitted(sample, name)]
+    limits = {name: HALF if name in unfitted else _best_f1(sample.task(name)) for name in names}
+    told = {"untrained": list(untrained), "unfitted": unfitted}
+    save_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, list(limits.values())) | told)
     save_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
     save_json(folder / VAL_REPORT, to_report(evaluate(Sample.build(names, truth, scores, limits), rounds=0), limits))
     save_json(folder / "val_metrics.json", measures)
@@ -66,7 +70,7 @@ def write_checkpoint_files(
             folder / PREDICTIONS,
             ids=pack_texts(measured.ids),
             sources=pack_texts(measured.sources),
-            contents=pack_texts([post_hash(post) for _, post in posts_of(measured)]),
+            contents=pack_texts(contents),
             logits=logits,
             targets=measured.targets,
             unions=measured.unions,
@@ -118,8 +122,19 @@ def posts_of(examples: Examples) -> Iterator[tuple[str, Post]]:
             yield source, Post(id_, text, image_text=words, image=image)
 
 
+def _groups(measured: Examples, contents: Sequence[str]) -> NDArray[np.int64]:
+    """Returns a number per post, (n,), that posts with the same hash share; one without a hash has its own."""
+    numbers: dict[str, int] = {}
+    keys = zip(contents, measured.sources, measured.ids, strict=True)
+    found = [numbers.setdefault(content or f"{source}\n{id_}", len(numbers)) for content, source, id_ in keys]
+    return np.array(found, dtype=np.int64)
+
+
+def _is_fitted(sample: Sample, label: str) -> bool:
+    task = sample.task(label)
+    return enough(task.truth, sample.owners[task.rows])
+
+
 def _best_f1(task: LabelTask) -> float:
-    """Returns the probability from which flagging gives the best F1; 0.5 where both classes are not known."""
-    if not task.truth.any() or task.truth.all():
-        return HALF
+    """Returns the probability from which flagging gives the best F1."""
     return fit_threshold(Criterion("f1"), task.truth, task.scores)

@@ -91,6 +91,22 @@ def test_without_plans_the_runs_thresholds_are_the_policy(
     assert told["thresholds"] == [0.3, 0.7]
 
 
+def test_labels_that_the_run_could_not_fit_are_named(
+    run: Path,
+    tmp_path: Path,
+    fake: list[Mapping[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(exporting, "open_checkpoint", lambda *given: source_of(*given, unfitted=["insult"]))
+    made = export_bundle(run, tmp_path / "out", ExportPlan("mine"))
+    (policy,) = made.manifest.policies.values()
+    told = "The thresholds stored with the checkpoint. Not fitted, with the threshold 0.5: insult."
+    assert policy.description == told
+    assert "too few posts to fit thresholds of these labels, which have the threshold 0.5: insult." in caplog.text
+    assert "unfitted" not in json.loads((tmp_path / "out" / "inference_config.json").read_text(encoding="utf-8"))
+
+
 def test_a_mean_of_runs_knows_all_their_posts_and_has_no_metrics_of_one(
     run: Path, tmp_path: Path, fake: list[Mapping[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:

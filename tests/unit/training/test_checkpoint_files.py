@@ -81,6 +81,19 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
     assert report["macro avg"]["support"] == int(measured.targets[:, :2].sum())
 
 
+def test_thresholds_are_not_fitted_to_fewer_posts_than_those_of_a_policy(tmp_path: Path) -> None:
+    measured, words = examples(60), [f"word {row}" for row in range(60)]
+    words[10:20] = ["the same words"] * 10
+    for column, places in enumerate((range(10), range(9), range(9, 20))):  # of the last one, ten posts are one
+        measured.targets[:, column] = 0
+        measured.targets[places, column] = 1
+    measured = replace(measured, posts=measured.posts.set_column(1, "text", pa.array(words)))
+    write(tmp_path, measured, np.random.default_rng(1).normal(-3, 1, size=(60, 3)).astype(np.float32))
+    stored = json.loads((tmp_path / "inference_config.json").read_text(encoding="utf-8"))
+    assert stored["unfitted"] == ["sexist", "otherhate"]
+    assert [limit == 0.5 for limit in stored["thresholds"]] == [False, True, True]
+
+
 @pytest.mark.parametrize("name", ["tokenizer.json", "provenance.json", "predictions.npz", "config.json"])
 def test_weights_are_the_sign_of_a_finished_run(name: str, tmp_path: Path) -> None:
     """A run that ends while it writes these files must not pass for one that can be exported."""
