@@ -126,7 +126,7 @@ class PostBuilder:
         """Remembers the columns, and what was found under another name."""
         self.header = tuple(header)
         self._meet(self.header)
-        self.found = self.columns.match(self.header, where)
+        self.found = self.columns.match(self._names(header) if isinstance(header, Mapping) else self.header, where)
         self.tell(self.columns.notes(self.found) + self.columns.note_of_ids(self.header, self.found))
         self._tell_unread(self.header, self.found)
         if self.extra:
@@ -221,8 +221,14 @@ class PostBuilder:
         self.tell([f"the JSON in '{column}' is scored as the text that it holds"])
         return parts
 
+    def _names(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """Returns the fields that may hold a post; a `raw` that is no text is what the others were made of."""
+        if isinstance(row.get("raw"), list | dict) and "raw" not in self.columns.renamed.values():
+            return tuple(name for name in row if name != "raw")
+        return tuple(row)
+
     def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
-        names = tuple(row)
+        names = self._names(row)
         if names not in self._matches:
             self._meet(names)
             try:

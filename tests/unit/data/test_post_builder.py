@@ -191,6 +191,7 @@ def test_words_inside_an_object_are_not_left_out_for_the_title_beside_it(row: di
         {"author": {"description": SAID, "text": SAID}},
         {"media": [{"title": SAID, "description": SAID}]},
         {"comments": []},
+        {"raw": {"guid": "1", "link": "x"}},
     ],
 )
 def test_a_title_is_the_text_beside_objects_that_hold_no_words_of_posts(beside: dict[str, object]) -> None:
