@@ -26,7 +26,7 @@ _BUFFER: Final = 1 << 16
 
 
 class _Member(tarfile.TarInfo):
-    """A member of a tar file whose end is where two blocks of zeros say so; what else looks like it is damage.
+    """A member of a tar file whose end is where zeros say so; what else looks like it is damage.
 
     By itself, `tarfile` takes everything behind the first member that is no header for the end.
     """
