@@ -119,17 +119,25 @@ def joined_parts(cell: str) -> str | None:
     if not cell.startswith('{"text"'):
         return None
     try:
-        parts = json.loads(f"[{cell}]", strict=False)
+        parts = json.loads(f"[{cell}]", strict=False, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         return None
     texts: list[Any] = [part.get("text") if isinstance(part, dict) else None for part in parts]
     if not all(isinstance(text, str) for text in texts):
         return None
-    rest = [value for part in parts for name, value in part.items() if name != "text"]
+    rest = [(name, value) for part in parts for name, value in part.items() if name != "text"]
     shown = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
-    if not all(isinstance(value, dict) for value in rest) or "\\" in shown or any(map(str.isspace, shown)):
+    if not all(isinstance(value, dict) for _, value in rest) or "\\" in shown or any(map(str.isspace, shown)):
         return None
     return whole("".join(texts))
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object of JSON; of a name that it has twice, one value would be left out."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
 
 
 def _is_text(cell: str) -> bool:

@@ -41,6 +41,8 @@ def test_columns_that_could_each_be_the_id_are_told() -> None:
         ('{"text":"so it is","more":"that people read"}', None),
         ('{"text":"so it is","more":{"and":"that people read"}}', None),
         ('{"text":"so it is","more":{"and":"that\\npeople"}}', None),
+        ('{"text":"so it is","that people read":{}}', None),
+        ('{"text":"that people read","text":"so it is"}', None),
         ("so it is", None),
     ],
 )
