@@ -101,6 +101,12 @@ def worth(owners: NDArray[np.int64]) -> float:
     return float(len(owners) ** 2 / (copies**2).sum()) if len(owners) else 0.0
 
 
+def share_of(found: NDArray[np.bool_], owners: NDArray[np.int64]) -> tuple[float, float]:
+    """Returns hits and total as of different posts, for `Estimate.share`; the share itself is that of all copies."""
+    of = worth(owners)
+    return of * float(found.mean()) if of else 0.0, of
+
+
 def of_each_kind(truth: NDArray[np.bool_], owners: NDArray[np.int64]) -> Rounds:
     """Returns the copies of a hateful post, twice, and of a harmless one, twice: (4, 1), as `Ranked` takes kinds.
 

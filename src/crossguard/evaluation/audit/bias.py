@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from crossguard.evaluation.bootstrap import Table, of_each_kind, resample, worth
+from crossguard.evaluation.bootstrap import Table, of_each_kind, resample, share_of
 from crossguard.evaluation.estimates import JEFFREYS, Estimate, plain
 from crossguard.evaluation.metrics import Counts, Ranked, measure
 from crossguard.evaluation.sample import LabelTask, Sample
@@ -115,8 +115,7 @@ def _rates(task: LabelTask, inside: NDArray[np.bool_], owners: NDArray[np.int64]
     harmless, hateful, others = inside & ~task.truth, inside & task.truth, ~inside & ~task.truth
 
     def counts(posts: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[float, float]:
-        of = worth(owners[posts])
-        return of * float(found[posts].mean()) if of else 0.0, of
+        return share_of(found[posts], owners[posts])
 
     def too_few(posts: NDArray[np.bool_], kind: str) -> Estimate | None:
         few = len(np.unique(owners[posts])) < LEAST

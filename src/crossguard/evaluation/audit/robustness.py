@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
-from crossguard.evaluation.bootstrap import Table, copies_of, resample, worth
+from crossguard.evaluation.bootstrap import Table, copies_of, resample, share_of
 from crossguard.evaluation.estimates import JEFFREYS, Estimate
 from crossguard.evaluation.metrics import Counts
 from crossguard.evaluation.sample import ANY, in_turn
@@ -101,14 +101,13 @@ def summarise(
 ) -> Robustness:
     """Builds the result; copies of a post share a number in `groups`, (posts,), and count as one in intervals."""
     found, harmless = truth & plain, ~truth
-    told = worth(groups[found])
     flags = np.stack(list(disguised.values()), axis=1)
     kept, wrong = flags[found], flags[harmless]
     before = plain[harmless]
     ways = {
         name: Survival(
             EVASIONS[name],
-            Estimate.share(told * float(kept[:, column].mean()) if told else 0.0, told, _NOTHING),
+            Estimate.share(*share_of(kept[:, column], groups[found]), _NOTHING),
             int((wrong[:, column] & ~before).sum()),
             int((before & ~wrong[:, column]).sum()),
         )
