@@ -149,7 +149,7 @@ class Columns:
             elif wanted == meaning:
                 found |= self._other_name(meaning, names, where)
         # `comment_id` of `comment_text`, where there is a `post_id`, too.
-        own = f"{plain_name(found.get('text', '')).partition('_')[0]}_id"
+        own = f"{plain_name(found['text']).partition('_')[0]}_id" if "text" in found else ""
         ids = [name for name in self._could_be_id(names, found) if plain_name(name) == own]
         return found | ({"id": ids[0]} if len(ids) == 1 else {})
 

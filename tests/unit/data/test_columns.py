@@ -22,6 +22,7 @@ from crossguard.errors import TableError
         (["Comment ID", "Post ID", "Comment Text"], {"id": "Comment ID", "text": "Comment Text"}),
         (["post_id", "comment_id", "post"], {"id": "post_id", "text": "post"}),
         (["post_id", "comment_id", "text"], {"text": "text"}),
+        (["_id", "post_id", "img"], {"image_path": "img"}),
         (["post_title", "post_content"], {"text": "post_content"}),
         (["post_id", "title", "raw", "cooked"], {"id": "post_id", "text": "raw"}),
         (["title", "content_html"], {"text": "content_html"}),
