@@ -28,6 +28,7 @@ LEET: Final = {
 APOSTROPHES: Final = frozenset("'\u2019")
 # Between the words of a list without spaces, as of tags.
 OF_LISTS: Final = frozenset(",;/|+!")
+LISTED: Final = re.compile(f"[{''.join(OF_LISTS)}]+")
 PUNCTUATION: Final = ".,?!;:)\"'"
 # What stands around words, too, and is no letter.
 AROUND: Final = f"{PUNCTUATION}\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026\u2014\u2013#[]"
@@ -174,9 +175,11 @@ def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
 
 def _parted(token: str, lexicon: Lexicon) -> bool:
     """Returns whether signs part words, as in a menu, rather than standing for letters of one."""
-    parts = SIGNS.split(token)
-    known = sum(len(part) for part in parts if len(part) > 1 and part in lexicon)
-    return len(parts) > 1 and known > HALF * sum(map(len, parts))
+    parts = LISTED.split(token)
+    # Beside a lone letter that is no word, a sign stands for another one: `ant!sem!t!c`.
+    if len(parts) == 1 or any(len(part) == 1 and part not in lexicon for part in parts):
+        return False
+    return sum(len(part) for part in parts if part in lexicon) > HALF * sum(map(len, parts))
 
 
 def starred(text: str, lexicon: Lexicon) -> str:
@@ -195,7 +198,7 @@ def starred(text: str, lexicon: Lexicon) -> str:
         parts = HIDING.sub(" ", word).split()
         bare = "".join(parts)
         before = text[max(0, match.start() - LONGEST_TITLE) : match.start()]
-        if bare == word or _lacks_nothing(parts, bare, lexicon) or TITLE.search(before):
+        if bare == word or _lacks_nothing(parts, bare, lexicon) or (match[0][0].isupper() and TITLE.search(before)):
             return match[0]
         pattern = HIDING.sub("*", word)
         hidden = lexicon.hidden(pattern)

@@ -29,6 +29,7 @@ def test_a_sign_between_words_is_no_letter(words: Lexicon, sign: str) -> None:
 
 def test_a_sign_in_a_word_is_a_letter(words: Lexicon) -> None:
     assert spelt("al| the w!nd qu|tzj!m", words) == "all the wind qultzjim"
+    assert spelt("the bread!good!n and bread@good", words) == "the breadigoodin and breadagood"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ def test_each_sign_stands_for_a_letter_of_a_word_that_is_often_hidden(hiding: Le
 def test_the_name_behind_a_title_is_no_hidden_word(hiding: Lexicon, title: str) -> None:
     assert starred(f"our {title} I**** is kind", hiding) == f"our {title} I**** is kind"
     assert starred(f"our {title}: I**** is kind", hiding) == f"our {title}: idiot is kind"
+    assert starred(f"our {title} i**** is kind", hiding) == f"our {title} idiot is kind"
 
 
 def test_a_word_that_is_often_hidden_goes_before_others(hiding: Lexicon) -> None:
