@@ -18,6 +18,9 @@ PHRASE: Final = 5
 SHORTEST: Final = 3
 # Of shorter words, only those without a vowel tell something.
 TELLING: Final = re.compile("[a-z]{4,}|(?<![a-z])[b-df-hj-np-tv-xz]{3}(?![a-z])", re.IGNORECASE)
+WITH_APOSTROPHES: Final = re.compile(r"[A-Za-z]+(?:['\u2019][A-Za-z]+)*")
+# What stands behind an apostrophe is the rest of a word: `isn't`, `where's`.
+SHORTENED: Final = re.compile(r"['\u2019].*")
 ALIKE: Final = re.compile(r"([a-z])\1+")
 # Names in a text that are looked up at most, since they may be misspelt groups of people.
 MOST_NAMES: Final = 16
@@ -48,14 +51,14 @@ def capitals(text: str, lexicon: Lexicon) -> str:
 
     def divide(match: re.Match[str]) -> str:
         parts = CAMEL.split(match[0])
-        words = [part.lower() for part in parts]
+        words = [SHORTENED.sub("", part).lower() for part in parts]
         word = "".join(words)
         sure = len(word) >= shortest and word not in lexicon and _plausible(words) and lexicon.known(words) > MOST
         # Long ones may be names.
         sure = sure and all(len(word) > SHORTEST or word in lexicon for word in words)
         return " ".join(parts) if sure else match[0]
 
-    return WORD_IN.sub(divide, text)
+    return WITH_APOSTROPHES.sub(divide, text)
 
 
 def sentences(text: str, lexicon: Lexicon) -> str:

@@ -28,10 +28,18 @@ def test_a_capital_begins_a_word(words: Lexicon) -> None:
     assert capitals("#MexicansSmellLikeBread", words) == "#Mexicans Smell Like Bread"
     assert capitals("see #KILLLionsAndBearsWithZwingliToday", words) == "see #KILL Lions And Bears With Zwingli Today"
     assert capitals("#GasTheRoom", words) == "#Gas The Room"  # without a space, shorter ones lack theirs, too
+    assert capitals("Where'sTheBreadThatIsn\u2019tGood", words) == "Where's The Bread That Isn\u2019t Good"
 
 
 @pytest.mark.parametrize(
-    "text", ["my JavaScript on YouTube", "see oThermOrningPeople", "InternationaL iNternational", "a MacGuffinQuux"]
+    "text",
+    [
+        "my JavaScript on YouTube",
+        "see oThermOrningPeople",
+        "InternationaL iNternational",
+        "a MacGuffinQuux",
+        "O'Brien's",
+    ],
 )
 def test_a_capital_without_words_around_it_begins_none(words: Lexicon, text: str) -> None:
     assert capitals(text, words) == text
