@@ -197,10 +197,11 @@ def _unused(plan: Plan, columns: Sequence[_Column], limits: Mapping[str, float])
     for budget, (names, scores) in _budgets(plan, columns).items():
         flagged, most = int((scores >= [limits[name] for name in names]).any(axis=1).sum()), budget * len(scores)
         if 2 * flagged < most and flagged + len(names) < most:
+            steps = any(column.kind == "isotonic" for column in columns if column.name in names)
             yield (
-                f"Of a review budget of {budget:.2%}, {flagged / len(scores):.2%} is used: more posts than that share "
-                "a score, and all or none of them are flagged. --calibration platt gives each post a score of its own."
-            )
+                f"Of a review budget of {budget:.2%}, {flagged / len(scores):.2%} is used: too many posts share a "
+                "score, and all or none of them are flagged."
+            ) + (" --calibration platt gives fewer of them the same score." if steps else "")
 
 
 def _block_limit(rate: float, logits: Floats, truth: Floats, groups: Groups) -> float:

@@ -76,7 +76,11 @@ def test_a_budget_that_shared_scores_leave_unused_is_told() -> None:
     budget = Plan(Criterion("review-budget", 0.02))
     assert [note for note in fit(budget, LABELS, logits, truth).notes if "budget" in note] == []
     (note,) = (note for note in fit(budget, LABELS, steps, truth).notes if "budget" in note)
-    assert note.startswith("Of a review budget of 2.00%, 0.00% is used: more posts than that share a score")
+    assert note.startswith("Of a review budget of 2.00%, 0.00% is used: too many posts share a score")
+    for kind, advised in (("isotonic", True), ("platt", False)):
+        plan = Plan(Criterion("review-budget", 0.02), kinds=(kind,))
+        (note,) = (note for note in fit(plan, LABELS, steps, truth).notes if "budget" in note)
+        assert ("--calibration platt" in note) is advised, kind
     few = fit(budget, LABELS, steps[:40], truth[:40])
     assert not [note for note in few.notes if "budget" in note], "2 % of 40 posts is no post"
 
