@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Collection
 from functools import cache
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,8 +66,12 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
     words = WORD.findall(visible(text))  # last, since what cannot be seen ends links
     if "en" in known and _is_english(words):
         return "en"
-    # The classifier counts, and "die die die" is no more German or Afrikaans than "die".
-    words = [next(same) for _, same in groupby(words, str.lower)]
+    # The classifier counts, and "die die die" is no more German or Afrikaans than "die". Another script tells enough.
+    words = [
+        word
+        for word, before in zip(words, ["", *words], strict=False)
+        if not LATIN.search(word) or word.lower() != before.lower()
+    ]
     letters = " ".join(words)
     latin = len(LATIN.findall(letters))
     if not MANY_LATIN.match(letters) and sum(map(len, words)) - latin < FEWEST_LETTERS:

@@ -59,6 +59,11 @@ def test_a_word_that_is_repeated_makes_no_other_language(who: str) -> None:
     assert language_of(f"die die die {who} scum", ["en"]) in {"en", UNDETERMINED}
 
 
+@pytest.mark.parametrize(("text", "language"), [("нет нет нет", "ru"), ("שלום שלום", "he")])
+def test_a_word_that_is_repeated_is_in_the_language_of_its_script(text: str, language: str) -> None:
+    assert language_of(text, ["en"]) == language
+
+
 def test_letters_that_are_escaped_twice_count() -> None:
     assert language_of("&amp;#1055;&#1088;&#1080;&#1074;&#1077;&#1090; &#1082;&#1072;&#1082; дела", ["en"]) == "ru"
 
