@@ -5,12 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from crossguard.data.tables import PostReader
 from crossguard.records import Post
 
 
 def write(path: Path, content: str | bytes) -> Path:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Writes rows as pandas does, in the format that the suffix names."""
+    frame = pd.DataFrame(rows)
+    if path.suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        getattr(frame, "to_excel" if path.suffix == ".xlsx" else f"to_{path.suffix[1:]}")(path, index=False)
     return path
 
 

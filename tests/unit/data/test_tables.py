@@ -7,11 +7,10 @@ import tracemalloc
 from pathlib import Path
 
 import openpyxl
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.support.tables import brief, read, write
+from tests.support.tables import brief, read, write, write_rows
 
 from crossguard.data.columns import Columns
 from crossguard.data.tables import PostReader, read_whole
@@ -90,12 +89,7 @@ class TestColumns:
             }
             for row in range(3)
         ]
-        path = tmp_path / f"in.{suffix}"
-        frame = pd.DataFrame(rows)
-        if suffix == "jsonl":
-            frame.to_json(path, orient="records", lines=True)
-        else:
-            getattr(frame, "to_excel" if suffix == "xlsx" else f"to_{suffix}")(path, index=False)
+        path = write_rows(tmp_path / f"in.{suffix}", rows)
         reader = PostReader(path, extra=extra)
         assert [post.error for post in reader] == [None] * 3
         (told,) = reader.warnings
@@ -113,12 +107,7 @@ class TestColumns:
             {"title": f"Post {row}", "Beitrag": f"what they said {row}", "tags": ["news"], "parts": [f"so it is {row}"]}
             for row in range(3)
         ]
-        path = tmp_path / f"in.{suffix}"
-        frame = pd.DataFrame(rows)
-        if suffix == "jsonl":
-            frame.to_json(path, orient="records", lines=True)
-        else:
-            getattr(frame, f"to_{suffix}")(path, index=False)
+        path = write_rows(tmp_path / f"in.{suffix}", rows)
         reader = PostReader(path, extra=extra)
         assert [post.text for post in reader] == [row["title"] for row in rows]
         told = [
