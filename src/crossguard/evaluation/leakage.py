@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,18 @@ def group_number(post: Post, place: str) -> int:
     """
     content = _content(post) or f"#{place}"
     return int.from_bytes(hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1
+
+
+def numbered(keys: Iterable[Hashable]) -> NDArray[np.int64]:
+    """Returns a number per key, (n,), that equal ones share: from 0 on, in the order of the first ones."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def keys_of(contents: Iterable[str], sources: Iterable[str], ids: Iterable[str]) -> Iterator[str]:
+    """Yields what tells posts apart by their `post_hash`: that, or source and id of those of which it is empty."""
+    for content, source, id_ in zip(contents, sources, ids, strict=True):
+        yield content or f"{source}\n{id_}"
 
 
 def sketch(posts: Iterable[Post]) -> list[str]:

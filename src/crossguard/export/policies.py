@@ -17,7 +17,7 @@ from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan, fit
 from crossguard.evaluation.calibration.maps import LEAST, different
-from crossguard.evaluation.leakage import joined_fingerprints, stored_fingerprints
+from crossguard.evaluation.leakage import joined_fingerprints, keys_of, numbered, stored_fingerprints
 from crossguard.evaluation.score_tables import PREDICTIONS, unpack_texts
 from crossguard.models.loading import Outputs
 
@@ -80,8 +80,8 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     runs = [_predictions(plan, run, labels, columns) for run in plan.runs]
     own, targets = (np.concatenate([run[name] for run in runs]).astype(np.float64) for name in ("logits", "targets"))
     truth = np.where(np.isnan(targets), np.nan, targets >= HALF)
-    numbers: dict[str, int] = {}
-    posts = np.array([numbers.setdefault(post, len(numbers)) for run in runs for post in _posts(run)])
+    posts = numbered(post for run in runs for post in _posts(run))
+    different_posts = len(np.unique(posts))
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
     for i, name in enumerate(labels):
         try:
@@ -91,7 +91,7 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     return Policy(
         name=plan.name,
         version=version,
-        description=f"Thresholds by {plan.criterion} on {len(numbers)} posts that the model was not trained on."
+        description=f"Thresholds by {plan.criterion} on {different_posts} posts that the model was not trained on."
         + _caveats(plan, problems, len(np.unique(posts[np.concatenate([run["cut"] for run in runs])]))),
         label_scheme=plan.label_scheme,
         labels=rules,
@@ -150,10 +150,9 @@ def _predictions(
 
 
 def _posts(predicted: Mapping[str, NDArray[Any]]) -> Iterator[str]:
-    """Yields what tells the posts of a run apart: what they say or show, or their ids where that is not known."""
-    columns = (unpack_texts(predicted[name]) for name in ("contents", "sources", "ids"))
-    for content, source, id_ in zip(*columns, strict=True):
-        yield content or f"{source}\n{id_}"
+    """Returns what tells the posts of a run apart: what they say or show, or their ids where that is not known."""
+    contents, sources, ids = (unpack_texts(predicted[name]) for name in ("contents", "sources", "ids"))
+    return keys_of(contents, sources, ids)
 
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:

@@ -14,7 +14,14 @@ from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.maps import enough
 from crossguard.evaluation.calibration.thresholds import fit_threshold
-from crossguard.evaluation.leakage import joined_fingerprints, joined_sketch, post_hash, sketch
+from crossguard.evaluation.leakage import (
+    joined_fingerprints,
+    joined_sketch,
+    keys_of,
+    numbered,
+    post_hash,
+    sketch,
+)
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
@@ -56,7 +63,8 @@ def write_checkpoint_files(
     columns = list(recipe.columns[recipe.label_schemes[0]])
     truth, scores = answers(measured.targets[:, columns]), sigmoid(logits[:, columns].astype(np.float64))
     contents = [post_hash(post) for _, post in posts_of(measured)]
-    sample = Sample.build(names, truth, scores, groups=_groups(measured, contents))
+    groups = numbered(keys_of(contents, measured.sources, measured.ids))
+    sample = Sample.build(names, truth, scores, groups=groups)
     unfitted = [name for name in names if not _is_fitted(sample, name)]
     limits = {name: HALF if name in unfitted else _best_f1(sample.task(name)) for name in names}
     told = {"untrained": list(untrained), "unfitted": unfitted}
@@ -120,14 +128,6 @@ def posts_of(examples: Examples) -> Iterator[tuple[str, Post]]:
         columns = (chunk.sources, chunk.ids, chunk.words, chunk.images)
         for source, id_, (text, words), image in zip(*columns, strict=True):
             yield source, Post(id_, text, image_text=words, image=image)
-
-
-def _groups(measured: Examples, contents: Sequence[str]) -> NDArray[np.int64]:
-    """Returns a number per post, (n,), that posts with the same hash share; one without a hash has its own."""
-    numbers: dict[str, int] = {}
-    keys = zip(contents, measured.sources, measured.ids, strict=True)
-    found = [numbers.setdefault(content or f"{source}\n{id_}", len(numbers)) for content, source, id_ in keys]
-    return np.array(found, dtype=np.int64)
 
 
 def _is_fitted(sample: Sample, label: str) -> bool:

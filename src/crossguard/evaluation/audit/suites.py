@@ -17,7 +17,7 @@ from crossguard.errors import InputError, TableError, suggest
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.identities import mentions
 from crossguard.evaluation.estimates import plain
-from crossguard.evaluation.leakage import group_number
+from crossguard.evaluation.leakage import group_number, numbered
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import ANY, Sample
 from crossguard.evaluation.scoring import Scored, score
@@ -98,9 +98,7 @@ def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
 def _by_template(groups: NDArray[np.int64], rows: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
     """Returns the groups of cases, (n,), by their templates; a case without a template stays with its copies."""
     templates = [", ".join(names_in(row.get(TEMPLATE))) for row in rows]
-    known: dict[str | int, int] = {}
-    keys = (template or int(group) for template, group in zip(templates, groups, strict=True))
-    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+    return numbered(template or int(group) for template, group in zip(templates, groups, strict=True))
 
 
 def fetch_hatecheck() -> Path:
