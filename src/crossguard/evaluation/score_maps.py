@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import binomtest
 from sklearn.isotonic import IsotonicRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold
 
 from crossguard.decision.calibration import Floats, MonotoneMap
 from crossguard.errors import InputError
@@ -107,9 +107,8 @@ def fit_map(ours: Floats, theirs: Floats, groups: NDArray[np.int64] | None = Non
 
 def _held_out(fit: Fit, ours: Floats, theirs: Floats, owners: NDArray[np.int64]) -> Floats:
     mapped = np.zeros(len(ours))
-    for _, drawn in KFold(FOLDS, shuffle=True, random_state=0).split(np.unique(owners)):
-        test = np.isin(owners, drawn)
-        mapped[test] = np.interp(ours[test], *fit(ours[~test], theirs[~test]))
+    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=0).split(ours, groups=owners):
+        mapped[test] = np.interp(ours[test], *fit(ours[train], theirs[train]))
     return mapped
 
 
