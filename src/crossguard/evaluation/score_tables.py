@@ -324,7 +324,7 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
         with (folder / PREDICTIONS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             ids, logits = unpack_texts(stored["ids"]), stored["logits"].astype(np.float64)
-            # Earlier versions did not say what they had predicted.
+            # A file that others wrote may not say of which posts it is.
             known = unpack_texts(stored["contents"]) if "contents" in stored else [None] * len(ids)
         label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
