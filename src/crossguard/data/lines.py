@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
@@ -67,15 +68,10 @@ class Lines:
             if isinstance(again, LineTooLong):
                 raise again
             return again
-        line = self._stream.readline(MAX_LINE_BYTES + 1)
+        line, size = _next_line(self._stream)
         if not line:
             raise StopIteration
         self.number += 1
-        size = len(line)
-        if size > MAX_LINE_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = self._stream.readline(MAX_LINE_BYTES)
-                size += len(line)
         self.offset += size
         if size > MAX_LINE_BYTES:
             raise LineTooLong(size)
@@ -141,18 +137,26 @@ def ends_in_cr(where: str) -> TableError:
 
 def line_starts(stream: ByteLines) -> Iterator[tuple[int, int]]:
     """Yields where each line that is not empty begins: byte and line; the file may be cut there and read in parts."""
-    offset = number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        size, more = len(line), line
-        while size > MAX_LINE_BYTES and more and not more.endswith(b"\n"):
-            more = stream.readline(MAX_LINE_BYTES)
-            size += len(more)
+    offset = 0
+    for number in itertools.count(1):
+        line, size = _next_line(stream)
+        if not line:
+            return
         if number == 1:
             line = without_mark(line) or b"\n"
         if not line.isspace() and (line[0] in _PRINTABLE or line.decode("utf-8", "surrogateescape").strip()):
             yield offset, number
         offset += size
+
+
+def _next_line(stream: ByteLines) -> tuple[bytes, int]:
+    """Returns the next line and its length; of one that is too long the beginning, as the rest is read over."""
+    line = more = stream.readline(MAX_LINE_BYTES + 1)
+    size = len(line)
+    while size > MAX_LINE_BYTES and more and not more.endswith(b"\n"):
+        more = stream.readline(MAX_LINE_BYTES)
+        size += len(more)
+    return line, size
 
 
 def is_utf8(text: str) -> bool:
