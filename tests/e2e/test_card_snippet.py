@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import boto3
@@ -28,6 +27,7 @@ import httpx2
 import pytest
 from PIL import Image
 from tests.integration.sagemaker.test_toolkit import Container, container_of
+from tests.support.site import running_site
 
 from crossguard.bundle import Bundle
 from crossguard.deploy.sagemaker.package import package_model, write_code
@@ -127,8 +127,8 @@ class Cloud:
             self._container.stop()
 
 
-def front(cloud: Cloud) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
+def front(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
+    class Front(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             accept = self.headers.get("X-Amzn-SageMaker-Accept") or self.headers.get("Accept") or "*/*"
@@ -139,10 +139,7 @@ def front(cloud: Cloud) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(reply.encode())
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return Front
 
 
 @pytest.fixture
@@ -155,12 +152,9 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         try:
             cloud = Cloud(f"http://127.0.0.1:{number}", tmp_path)
             wait_for(cloud.address)
-            server = front(cloud)
-            Thread(target=server.serve_forever, daemon=True).start()
-            cloud.environment["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] = f"http://127.0.0.1:{server.server_port}"
-            yield cloud
-            server.shutdown()
-            server.server_close()
+            with running_site(front(cloud)) as address:
+                cloud.environment["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] = address
+                yield cloud
             cloud.stop()
         finally:
             process.terminate()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import http.server
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from tests.support.server import RunningServer
+from tests.support.site import running_site
 
 from crossguard.bundle import Bundle
 from crossguard.serving.fetching import is_allowed
@@ -35,7 +36,7 @@ SPELLINGS_OF_METADATA = (
 )
 
 
-class Counting(http.server.BaseHTTPRequestHandler):
+class Counting(BaseHTTPRequestHandler):
     """Counts what it is asked for, and how much of it at once."""
 
     asked = 0
@@ -54,19 +55,12 @@ class Counting(http.server.BaseHTTPRequestHandler):
             Counting.at_once -= 1
         self.send_error(404)
 
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
 
 @pytest.fixture
 def origin() -> Iterator[str]:
     Counting.asked = Counting.most = 0
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting) as site:
-        thread = threading.Thread(target=site.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{site.server_port}"
-        site.shutdown()
-        thread.join()
+    with running_site(Counting) as address:
+        yield address
 
 
 @pytest.mark.parametrize("address", SPELLINGS_OF_METADATA)

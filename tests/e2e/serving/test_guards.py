@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import openai
 import pytest
 import yaml
 from tests.support.server import RunningServer
+from tests.support.site import running_site
 
 from crossguard.bundle import Bundle
 from crossguard.serving.keys import digest_of, new_key
@@ -49,7 +49,7 @@ class Guarded:
         return self.server.client(headers={"authorization": f"Bearer {self.keys[name]}"})
 
 
-class Media(http.server.BaseHTTPRequestHandler):
+class Media(BaseHTTPRequestHandler):
     """A site with an image, a redirect, and something endless."""
 
     image = b""
@@ -66,19 +66,12 @@ class Media(http.server.BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
 
 @pytest.fixture(scope="module")
 def media(red: bytes) -> Iterator[str]:
     Media.image = red
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Media) as site:
-        thread = threading.Thread(target=site.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{site.server_port}"
-        site.shutdown()
-        thread.join()
+    with running_site(Media) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.site import running_site
 
 from crossguard.__about__ import __version__
 from crossguard.cli import COMMANDS
@@ -32,9 +32,6 @@ class Healthy(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/healthz" else 404)
         self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Is quiet."""
 
 
 def manifest(kind: str) -> dict[str, Any]:
@@ -85,13 +82,11 @@ def test_the_health_check_of_the_image_asks_no_proxy() -> None:
     _, *arguments = json.loads(
         re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)[0]
     )
-    with socket.create_server(("127.0.0.1", 0)) as nowhere, HTTPServer(("127.0.0.1", 0), Healthy) as server:
-        server.timeout = 20
-        threading.Thread(target=server.handle_request).start()
+    with socket.create_server(("127.0.0.1", 0)) as nowhere, running_site(Healthy) as address:
         proxies = dict.fromkeys(
             ("http_proxy", "HTTP_PROXY", "all_proxy"), f"http://127.0.0.1:{nowhere.getsockname()[1]}"
         )
-        environment = {**os.environ, **proxies, "CROSSGUARD_PORT": str(server.server_port)}
+        environment = {**os.environ, **proxies, "CROSSGUARD_PORT": address.rpartition(":")[2]}
         environment = {name: value for name, value in environment.items() if name.lower() != "no_proxy"}
         ended = subprocess.run([sys.executable, *arguments], env=environment, timeout=30, check=False)
     assert ended.returncode == 0
