@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crossguard.cache import cache_folder, keep
+from crossguard.data.ahead import in_order
 from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import DEFAULT_LIMITS, decode
 from crossguard.errors import ImageError, needs_extra
@@ -68,22 +68,22 @@ class WordReader:
 
         An image that cannot be decoded is left as it is: scoring tells why.
         """
-        pending: deque[tuple[Post, Future[str] | None]] = deque()
-        for entry in entries:
-            wanted = entry.error is None and entry.image is not None and not entry.image_text
-            pending.append((entry, self._pool.submit(self._read, entry.image) if wanted else None))
-            # Enough that no thread waits for the slowest image.
-            if len(pending) > AHEAD * self._threads:
-                yield _filled(*pending.popleft())
-        while pending:
-            yield _filled(*pending.popleft())
+        # Enough that no thread waits for the slowest image.
+        return in_order(self._filled, entries, AHEAD * self._threads, self._pool)
 
     def close(self) -> None:
         """Leaves images that wait unread, at once; those that are being read are read to their end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, image: ImageSource | None) -> str:
-        assert image is not None
+    def _filled(self, entry: Post) -> Post:
+        if entry.error is not None or entry.image is None or entry.image_text:
+            return entry
+        try:
+            return replace(entry, image_text=self._read(entry.image))
+        except ImageError:
+            return entry
+
+    def _read(self, image: ImageSource) -> str:
         content = image if isinstance(image, Image.Image | np.ndarray) else read_encoded(image, DEFAULT_LIMITS)
         key = _content_key(content)
         place = self._cache / key[:2] / f"{key}.txt"
@@ -120,15 +120,6 @@ def _quietest(pixels: NDArray[np.uint8], axis: int, at: int, near: int) -> int:
     found = np.take(pixels, range(at - near, at + near), axis).std(axis=1 - axis).mean(axis=-1)
     quiet = np.flatnonzero(found <= found.min() + 1)
     return at - near + int(quiet[np.abs(quiet - near).argmin()])
-
-
-def _filled(entry: Post, words: Future[str] | None) -> Post:
-    if words is None:
-        return entry
-    try:
-        return replace(entry, image_text=words.result())
-    except ImageError:
-        return entry
 
 
 def _content_key(content: bytes | Image.Image | NDArray[np.uint8]) -> str:

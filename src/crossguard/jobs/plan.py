@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final
 
+from crossguard.data.ahead import in_order
 from crossguard.data.arrow_rows import ArrowPosts, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns
@@ -25,9 +24,6 @@ from crossguard.data.tables import TEXT_READERS
 from crossguard.errors import ChangedError, LockedError, TableError
 from crossguard.jobs.sources import InputFile
 from crossguard.jobs.units import UNIT, Kind, Unit
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 # Rows with embedded images are large; a unit of them stays one that can be read again.
 UNIT_BYTES: Final = 1 << 30
@@ -45,22 +41,6 @@ def cut_all(sources: Iterable[InputFile], columns: Columns, unit_posts: int) -> 
         return source, [replace(unit, input=source.input) for unit in _cut(source, columns, unit_posts)]
 
     yield from in_order(cut, sources, _FILES_AT_ONCE)
-
-
-def in_order(function: Callable[[A], B], items: Iterable[A], at_once: int) -> Iterator[B]:
-    """Yields what a function returns for each item, in order; some are on their way in threads, and no more."""
-    waiting: deque[Future[B]] = deque()
-    with ThreadPoolExecutor(at_once) as threads:
-        try:
-            for item in items:
-                waiting.append(threads.submit(function, item))
-                if len(waiting) > at_once:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def plan_line(source: InputFile, units: Sequence[Unit]) -> bytes:

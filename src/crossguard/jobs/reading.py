@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from crossguard.data.ahead import in_order
 from crossguard.data.image_sources import is_url
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges
 from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import read_table
 from crossguard.errors import ChangedError, PostError, TableError, as_sentence, first_line
-from crossguard.jobs.plan import in_order
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Unit
 from crossguard.records import Post, PostFailure

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from crossguard.data.ahead import in_order
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_data_url, is_url
 from crossguard.errors import ImageError, PostError, needs_extra
-from crossguard.jobs.plan import in_order
 from crossguard.records import Decision, Post, PostFailure
 
 LATER: Final = "image_retry_later"
