@@ -374,7 +374,7 @@ class ScoringEngine:
             apart = entry.characters > VERY_LONG_TEXT
             return self._preparation.prepare(entry.post, apart=apart, any_language=entry.request.any_language)
         except PostError as error:
-            return Prepared(entry.post.id, (), (), error=PostFailure(error.code, str(error)))
+            return Prepared.failed(entry.post.id, PostFailure.of(error))
         except Exception as error:  # noqa: BLE001 - whatever a library raises must reach only the post at fault
             return error
 

@@ -133,7 +133,7 @@ def _read(post: Post) -> Post:
         text, image_text = as_text(post.text, "text"), as_text(post.image_text, "image_text")
         image, *more = map(as_image, (post.image, *post.more_images))
     except PostError as error:
-        return Post(name, extra=post.extra, error=PostFailure(error.code, str(error)))
+        return Post(name, extra=post.extra, error=PostFailure.of(error))
     others = tuple(other for other in more if other is not None)
     return replace(post, id=name, text=text, image=image, image_text=image_text, more_images=others)
 

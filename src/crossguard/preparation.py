@@ -159,12 +159,12 @@ class Preparation:
         any_language: bool,
     ) -> Prepared | None:
         if post.error is not None:
-            return Prepared(post.id, (), (), error=post.error)
+            return Prepared.failed(post.id, post.error)
         try:
             decoded = (future.result() for future in frames)
             return self._prepared(post, tokens, decoded, any_language=any_language)
         except PostError as error:
-            return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
+            return Prepared.failed(post.id, PostFailure.of(error))
         except _CostlyImageError:
             return None
 

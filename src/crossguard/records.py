@@ -21,6 +21,8 @@ from crossguard.schema import KEYS, SCHEMA_VERSION, DecisionRecord
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from crossguard.errors import PostError
+
 # A file path, a `data:` URL, encoded bytes, a PIL image, or an array of shape (height, width, 3) and type uint8.
 ImageSource: TypeAlias = "str | PathLike[str] | bytes | Image | NDArray[np.uint8]"
 
@@ -38,6 +40,11 @@ class PostFailure:
 
     code: str
     message: str
+
+    @classmethod
+    def of(cls, error: PostError) -> PostFailure:
+        """Returns what an error says."""
+        return cls(error.code, str(error))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -109,7 +109,7 @@ def _with_image(post: Post, images: Storage) -> Post:
     try:
         return replace(post, image=_image(images, post.image))
     except PostError as error:
-        return replace(post, image=None, error=PostFailure(error.code, str(error)))
+        return replace(post, image=None, error=PostFailure.of(error))
 
 
 def _image(images: Storage, name: str) -> bytes:

@@ -66,7 +66,7 @@ class WebImages:
         try:
             return replace(post, image=self._patiently(url))
         except PostError as error:
-            return replace(post, image=None, error=PostFailure(error.code, str(error)))
+            return replace(post, image=None, error=PostFailure.of(error))
 
     def _patiently(self, url: str) -> bytes:
         """Returns the bytes of an image; asks again where the server did not answer properly."""

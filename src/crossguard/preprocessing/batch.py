@@ -35,6 +35,11 @@ class Prepared:
     # ISO 639 code of the text, `und` where it cannot be told; empty without text, or where nobody asked
     language: str = ""
 
+    @classmethod
+    def failed(cls, id_: str, error: PostFailure) -> Prepared:
+        """Returns the place of a post that cannot be scored."""
+        return cls(id_, (), (), error=error)
+
     @property
     def kind(self) -> Literal["text", "image", "both"]:
         """What the post has: words (its own or an image's), an image, or both."""

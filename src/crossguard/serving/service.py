@@ -207,5 +207,5 @@ class Service:
         try:
             images = [await self.fetcher.fetch(image, hold) if is_remote(image) else image for image in post.images]
         except PostError as error:
-            return replace(post, error=PostFailure(error.code, str(error)))
+            return replace(post, error=PostFailure.of(error))
         return replace(post, image=None, more_images=tuple(images))
