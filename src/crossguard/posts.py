@@ -187,18 +187,15 @@ def _rows_of_table(table: Any) -> Iterator[Post] | None:
     """Returns the posts of a table; None for what is none."""
     if hasattr(table, "itertuples"):  # pandas
         header = [str(name) for name in table.columns]
-        rows = zip(table.index, table.itertuples(index=False, name=None), strict=True)
-        built = _built(header, ((str(name), dict(zip(header, cells, strict=True))) for name, cells in rows))
-        return _indexed(built, table.index)
+        rows = (dict(zip(header, cells, strict=True)) for cells in table.itertuples(index=False, name=None))
+        return _indexed(_built(header, zip(table.index, rows, strict=True)), table.index)
     if hasattr(table, "iter_rows"):  # polars
-        named = enumerate(table.iter_rows(named=True))
-        return _built(table.columns, ((str(place), row) for place, row in named))
+        return _built(table.columns, enumerate(table.iter_rows(named=True)))
     if hasattr(table, "__arrow_c_stream__") and (hasattr(table, "columns") or hasattr(table, "schema")):  # Arrow
         from pyarrow import RecordBatchReader
 
         reader = RecordBatchReader.from_stream(table)
-        named = enumerate(_rows_of_arrow(reader))
-        return _built(reader.schema.names, ((str(place), row) for place, row in named))
+        return _built(reader.schema.names, enumerate(_rows_of_arrow(reader)))
     return None
 
 
@@ -208,7 +205,8 @@ def _rows_of_arrow(reader: Any) -> Iterator[dict[str, Any] | None]:
         yield from rows_of(batch, id_)
 
 
-def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | None]]) -> Iterator[Post]:
+def _built(header: Iterable[str], rows: Iterable[tuple[object, dict[str, Any] | None]]) -> Iterator[Post]:
+    """Returns the posts of rows, each beside its name."""
     builder = PostBuilder(OwnColumns(), Path(), extra=True)
     try:
         builder.open(header, "The table")
@@ -216,8 +214,8 @@ def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | Non
         raise TableError(f"{error} Or score one column: score(table['...'])") from None
     _warn_of_unread([name for name in builder.header if name != _MORE], builder.found)
     return (
-        Post.failed(place, "invalid_utf8", "A text of this row is not valid UTF-8.")
+        Post.failed(str(name), "invalid_utf8", "A text of this row is not valid UTF-8.")
         if row is None
-        else _with_more_images(builder.build(row, place))
-        for place, row in rows
+        else _with_more_images(builder.build(row, str(name)))
+        for name, row in rows
     )
