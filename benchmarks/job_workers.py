@@ -25,13 +25,13 @@ from pyarrow import parquet
 
 from benchmarks.posts import make_posts
 from crossguard.data.writing import open_output
-from crossguard.jobs.cores import allowed_cores
 from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import LocalWorker
 from crossguard.jobs.pool import Worker
 from crossguard.jobs.ray import RayWorker
 from crossguard.jobs.tasks import TaskRunner
 from crossguard.jobs.units import Part, Task, Unit
+from crossguard.machine import allowed_cores
 from crossguard.scoring import Summary, score_table
 
 Call = Callable[[], object]

@@ -42,9 +42,16 @@ CPUINFO: Final = Path("/proc/cpuinfo")
 QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
+def allowed_cores() -> list[int]:
+    """Returns the numbers of the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
 def available_cores(quota: Path = QUOTA) -> int:
     """Returns how many cores this process may use: those that it may run on, and no more than a container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(allowed_cores())
     try:
         allowed, period = map(int, quota.read_text(encoding="ascii").split())
     except (OSError, ValueError):  # no control groups (version 2), or "max"

@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from crossguard.data.outputs import lock_file
-from crossguard.machine import available_cores
+from crossguard.machine import allowed_cores, available_cores
 
 _NODES: Final = Path("/sys/devices/system/node")
-
-
-def allowed_cores() -> list[int]:
-    """Returns the numbers of the cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def memory_nodes(root: Path = _NODES) -> list[list[int]]:

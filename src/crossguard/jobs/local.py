@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from crossguard.data.storage import Storage, is_remote
 from crossguard.errors import ConfigError
-from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
+from crossguard.jobs.cores import memory_nodes, share_cores
 from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import TASK, Part, Task
 from crossguard.jobs.worker import outcome
-from crossguard.machine import available_cores
+from crossguard.machine import allowed_cores, available_cores
 from crossguard.worker_process import WorkerProcess
 
 # Cores of one worker: up to here each works on its own batch and nothing waits; beyond, memory is saved and speed lost.
