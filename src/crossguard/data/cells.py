@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from crossguard.data.image_sources import is_missing
-from crossguard.errors import PostError, TableError
+from crossguard.errors import PostError, TableError, number_of
 
 # As pandas and spreadsheets write them.
 _YES_OR_NO: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
@@ -66,10 +66,9 @@ class Shares:
         left = count - len(self._first)
         columns = ", ".join(f"'{name}' {number:,}" for name, number in self._wrong.most_common())
         more = f"; and {left:,} more, by column: {columns}" if left else ""
-        cells = "1 cell" if count == 1 else f"{count:,} cells"
         raise TableError(
-            f"'{self._path}': {cells} must be a number from 0 to 1, yes or no, or empty where unknown, not: "
-            f"{'; '.join(self._first)}{more}.{hint or _CLASSES}"
+            f"'{self._path}': {number_of(count, 'cell')} must be a number from 0 to 1, yes or no, or empty where "
+            f"unknown, not: {'; '.join(self._first)}{more}.{hint or _CLASSES}"
         )
 
     @property
