@@ -26,6 +26,7 @@ from crossguard.data.outputs import Output
 from crossguard.data.page import with_post
 from crossguard.data.row_formats import one_cell
 from crossguard.data.tables import PostReader
+from crossguard.data.whole_files import EXCEL_DIGITS
 from crossguard.data.writing import open_output, refuse_same_file
 from crossguard.decision.policy import Policy
 from crossguard.engine import up_to_error
@@ -41,7 +42,6 @@ Watch = Callable[[Post, Decision], None]
 # What to do with a post that cannot be scored.
 OnError: TypeAlias = Literal["record", "skip", "stop"]
 
-EXCEL_DIGITS: Final = 15
 # Of a run that goes on, so many posts are scored again. From machine to machine, scores of one model differ by .0005 on
 # average, and that of a single post by .05 at most.
 COMPARED: Final = 16
