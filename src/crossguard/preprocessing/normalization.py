@@ -148,9 +148,8 @@ def _plain(text: str) -> str:
 def _social(text: str) -> str:
     text = as_shown(text)
     if not text.isascii():
-        text = _compatible(_without_wishes(text))
-        words = LOST.sub(" ", text)  # none in a text that is nothing else
-        text = "".join(map(_name_symbol, _smiling(text if words.isspace() else words)))
+        text = _without(LOST, _compatible(_without(WISH, text)))
+        text = "".join(map(_name_symbol, _smiling(text)))
         text = URL.sub(r"\g<0> ", text)  # what ends a link may be invisible, and gone in a moment
     text = RETWEET.sub("", visible(text))
     text = MENTION.sub(" user ", URL.sub(" ", text))
@@ -163,8 +162,9 @@ def _social(text: str) -> str:
     return " ".join(text.split())
 
 
-def _without_wishes(text: str) -> str:
-    words = WISH.sub(" ", text)
+def _without(signs: re.Pattern[str], text: str) -> str:
+    """Returns a text without some signs, unless it is nothing else."""
+    words = signs.sub(" ", text)
     return text if words.isspace() else words
 
 
