@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from crossguard.data.binary_rows import rows_of
+from crossguard.data.arrow_batches import rows_of
 from crossguard.data.cells import as_text
 from crossguard.data.columns import Columns, OwnColumns, Unread, unread
 from crossguard.data.image_formats import SUFFIXES

@@ -10,6 +10,8 @@ import pandas as pd
 from crossguard.data.tables import PostReader
 from crossguard.records import Post
 
+ROUNDED = "numbers of more than 15 digits in 'id' were rounded, by Excel or as floats: store ids as text"
+
 
 def write(path: Path, content: str | bytes) -> Path:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

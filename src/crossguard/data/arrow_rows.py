@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from crossguard.data.binary_rows import look_at, posts_of, unused_texts
+from crossguard.data.arrow_batches import look_at, posts_of, unused_texts
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError, as_sentence, needs_extra
 from crossguard.records import Post

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
-from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
+from crossguard.data.excel_rows import ExcelPosts
 from crossguard.data.formats import KINDS, TableKind, how_to_score_images, images_among, is_read_in_jobs, kind_of
 from crossguard.data.image_formats import SUFFIXES
+from crossguard.data.parquet_rows import ParquetPosts
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges, decompressed
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote

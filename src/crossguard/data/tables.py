@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
 from crossguard.data.columns import Columns
 from crossguard.data.delimited_rows import read_delimited
+from crossguard.data.excel_rows import ExcelPosts
 from crossguard.data.formats import FORMATS, STDIN, TEXT_FORMATS, check_exists, format_of, stdin
+from crossguard.data.image_folder import FolderPosts
 from crossguard.data.json_rows import read_jsonl
 from crossguard.data.lines import ByteLines, read_lines
+from crossguard.data.parquet_rows import ParquetPosts
 from crossguard.data.post_builder import PostBuilder, RowBuilder
 from crossguard.errors import TableError, number_of, suggest
 from crossguard.records import Post

@@ -12,11 +12,11 @@ from typing import BinaryIO, Final
 
 from crossguard.data.ahead import in_order
 from crossguard.data.arrow_rows import ArrowPosts, record_batches
-from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns
 from crossguard.data.delimited_rows import row_starts
 from crossguard.data.json_rows import is_json_array
 from crossguard.data.lines import line_starts
+from crossguard.data.parquet_rows import ParquetPosts
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import PACKED, Ranges, decompressed
 from crossguard.data.storage import Entry

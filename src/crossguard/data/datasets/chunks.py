@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from crossguard.data.binary_rows import IN_PIECES
 from crossguard.data.datasets.generic import annotated_rows, dataset
 from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, as_table
+from crossguard.data.parquet_rows import IN_PIECES
 from crossguard.data.storage import Entry, Storage
 from crossguard.errors import TableError
 
