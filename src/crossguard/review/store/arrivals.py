@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, Connection, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
@@ -18,8 +17,9 @@ from crossguard.review.store import deliveries, likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.counting import FeedPost, countable, items_of, scored_by
 from crossguard.review.store.database import POSTS, insert, take_turns
-from crossguard.review.store.items import HAVE_IDS_OF_POSTS, ROUTED, lock, own_id, under_id
+from crossguard.review.store.items import NAMED, OF_FEED, OF_NOBODY, lock, named_by, own_id, under_id
 from crossguard.review.store.likenesses import Content, contents_of
+from crossguard.review.store.people import digest
 from crossguard.review.store.schema import images, items, reports, votes
 
 REPORT_URGENCY_H: Final = 12.0
@@ -30,12 +30,7 @@ _WORDS: Final = select(
 )
 _LOCKS: Final = 64
 _LATEST: Final = ("labels", "claimed_at", "decided_at")
-_OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
-_THERE: Final = _WORDS.where(
-    items.c.source.in_(bindparam("sources", expanding=True)),
-    items.c.kind.in_(OF_POSTS),
-    items.c.external.in_(bindparam("externals", expanding=True)),
-)
+_THERE: Final = _WORDS.where(*NAMED, items.c.kind.in_(OF_POSTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +105,7 @@ def stored(db: Connection, names: Collection[tuple[str, str]]) -> set[tuple[str,
     """Returns which posts, by source and id, something is stored about."""
     if not names:
         return set()
-    return {(row.source, row.external) for row in db.execute(_THERE, _named(names))}.intersection(names)
+    return {(row.source, row.external) for row in db.execute(_THERE, named_by(names))}.intersection(names)
 
 
 def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
@@ -127,14 +122,14 @@ def _named_by_now(tx: Connection, authors: Mapping[tuple[str, str], str]) -> dic
     """Returns the authors of those posts of which what is there does not say by whom it is."""
     if not authors:
         return {}
-    query = select(items.c.source, items.c.external).where(*_among(authors), *_OF_NOBODY)
-    there = {(source, external) for source, external in tx.execute(query)}
+    query = select(items.c.source, items.c.external).where(*NAMED, *OF_NOBODY)
+    there = {(source, external) for source, external in tx.execute(query, named_by(authors))}
     return {name: author for name, author in authors.items() if name in there}
 
 
 def _name_authors(tx: Connection, named: Mapping[tuple[str, str], str]) -> None:
     for name, author in named.items():
-        tx.execute(update(items).where(*under_id(*name), *_OF_NOBODY).values(author=author))
+        tx.execute(update(items).where(*under_id(*name), *OF_NOBODY).values(author=author))
 
 
 def _moved(tx: Connection, came: Sequence[FeedPost], day: int) -> dict[tuple[str, str], dict[str, Any]]:
@@ -154,8 +149,7 @@ def _moved(tx: Connection, came: Sequence[FeedPost], day: int) -> dict[tuple[str
 
 def _move(tx: Connection, moved: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
     for name, values in moved.items():
-        of_feed = (items.c.kind.in_(FEED), items.c.stratum != ROUTED)
-        tx.execute(update(items).where(*under_id(*name), *of_feed).values(**values))
+        tx.execute(update(items).where(*under_id(*name), *OF_FEED).values(**values))
 
 
 def _lock(
@@ -164,7 +158,7 @@ def _lock(
     """Locks what stands under the ids of edited posts, and of those that change it by a report or a known answer."""
     names = {(row.source, row.external) for row in older} | {item.name for item in changing} | {*named}
     if names:
-        lock(tx, *_among(names))
+        lock(tx, *NAMED, **named_by(names))
 
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
@@ -188,7 +182,7 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     if not posts:
         return list(sent), []
     there: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in tx.execute(_THERE, _named(item.name for item in posts)):
+    for row in tx.execute(_THERE, named_by(item.name for item in posts)):
         there[row.source, row.external].append(row)
     before = contents_of(tx, [row for rows in there.values() for row in rows])
     older = {
@@ -227,17 +221,6 @@ def _free_name(tx: Connection, old: Any) -> str:
     return name
 
 
-def _among(names: Collection[tuple[str, str]]) -> tuple[ColumnElement[bool], ...]:
-    sources, externals = {source for source, _ in names}, {external for _, external in names}
-    return items.c.source.in_(sources), items.c.external.in_(externals), HAVE_IDS_OF_POSTS
-
-
-def _named(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Returns the parameters of `_THERE`; a row may have the source of one of these names and the id of another."""
-    sources, externals = zip(*sorted({*names}), strict=True)
-    return {"sources": sorted({*sources}), "externals": list(externals)}
-
-
 def _store(tx: Connection, new: Sequence[NewItem]) -> int:
     if not new:
         return 0
@@ -271,7 +254,7 @@ def _correct(tx: Connection, golden: NewItem) -> None:
     Raises:
         ReviewError: It is the answer to another text.
     """
-    same = [items.c[name] == golden.row[name] for name in _UNIQUE]
+    same = _is(golden)
     (there,) = contents_of(tx, tx.execute(_WORDS.where(*same)).all()).values()
     if there.is_edited(golden.content):
         raise ReviewError(
@@ -281,12 +264,16 @@ def _correct(tx: Connection, golden: NewItem) -> None:
     tx.execute(update(items).where(*same).values(expected=golden.row["expected"]))
 
 
+def _is(new: NewItem) -> list[ColumnElement[bool]]:
+    """The conditions that an item is the one that is to be stored."""
+    return [items.c[name] == new.row[name] for name in _UNIQUE]
+
+
 def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
     """Adds a report, or a suggestion, once per person who sent it: their next suggestion takes its place."""
     erased_at = None
     if item is None:
-        there = select(items.c.id, items.c.erased_at).where(*(items.c[n] == new.row[n] for n in _UNIQUE))
-        item, erased_at = tx.execute(there).one()
+        item, erased_at = tx.execute(select(items.c.id, items.c.erased_at).where(*_is(new))).one()
     at, more = new.row["received_at"], {"urgency": items.c.urgency + REPORT_URGENCY_H}
     if new.report is not None:
         reporter, reason = new.report
@@ -295,8 +282,7 @@ def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
         more["reports"] = items.c.reports + 1
     else:
         by, scores = new.suggestion or ("", {})
-        sent = hashlib.sha256(by.encode("utf-8", "surrogatepass")).hexdigest()
-        values = {"item": item, "kind": "suggest", "submission": sent, "labels": dict(scores)}
+        values = {"item": item, "kind": "suggest", "submission": digest(by), "labels": dict(scores)}
         values |= {"queue": new.row["queue"], "claimed_at": at, "decided_at": at}
         statement = insert(tx, votes).values(**values).on_conflict_do_nothing(index_elements=["item", "submission"])
     if tx.execute(statement.returning(literal(1))).first() is not None:

@@ -9,25 +9,18 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from crossguard.review.store.claims import FEED
 from crossguard.review.store.database import insert
-from crossguard.review.store.items import ROUTED
+from crossguard.review.store.items import NAMED, OF_FEED, named_by
 from crossguard.review.store.likenesses import Content
+from crossguard.review.store.people import digest
 from crossguard.review.store.schema import SUM, counted, feed, items
 
 REMEMBERED: Final = 30
 """Days for which a post that came is known; one that is sent again after these counts again."""
 SCORED_BY: Final = ("model", "model_version", "policy", "policy_version")
 _CHANGE: Final = update(counted).where(counted.c.post == bindparam("key"))
-_STORED: Final = select(
-    *(items.c[name] for name in ("source", "external", "stratum", "inclusion", "text", "image_text", "erased_at")),
-    items.c.decision,
-).where(
-    items.c.source.in_(bindparam("sources", expanding=True)),
-    items.c.external.in_(bindparam("externals", expanding=True)),
-    items.c.kind.in_(FEED),
-    items.c.stratum != ROUTED,
-)
+_READ: Final = ("source", "external", "stratum", "inclusion", "text", "image_text", "erased_at", "decision")
+_STORED: Final = select(*(items.c[name] for name in _READ)).where(*NAMED, *OF_FEED)
 
 
 class FeedPost(NamedTuple):
@@ -147,7 +140,7 @@ def items_of(db: Connection, posts: Sequence[FeedPost]) -> dict[FeedPost, Any]:
     """Returns the items (stratum, inclusion) of those posts that are some; one of an earlier version is another's."""
     if not posts:
         return {}
-    asked = {"sources": list({post.source for post in posts}), "externals": [post.id for post in posts]}
+    asked = named_by(post.name for post in posts)
     there = {(row.source, row.external): row for row in db.execute(_STORED, asked)}
     found = {}
     for post in posts:
@@ -182,10 +175,10 @@ def forget_words(tx: Connection, names: Collection[tuple[str, str]]) -> None:
 
 
 def _key(source: str, id_: str) -> int:
-    digest = hashlib.sha256(f"{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], signed=True)
+    found = hashlib.sha256(f"{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(found[:8], signed=True)
 
 
 def _sum(words: str) -> str:
     """Returns a checksum, too short to tell more than that a post is another one; that of no words is empty."""
-    return words and hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:SUM]
+    return words and digest(words)[:SUM]

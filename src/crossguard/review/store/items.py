@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from crossguard.review.errors import NotFoundError
-from crossguard.review.store.claims import DECIDED, OF_POSTS
+from crossguard.review.store.claims import DECIDED, FEED, OF_POSTS
 from crossguard.review.store.schema import images, items, reports
 
 DEMO: Final = "demo"
@@ -32,6 +32,16 @@ _COPIED: Final = (
     "score", "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
 )  # fmt: skip
 HAVE_IDS_OF_POSTS: Final = items.c.kind.in_((*OF_POSTS, "gold"))  # appeals have ids of their own
+OF_FEED: Final = (items.c.kind.in_(FEED), items.c.stratum != ROUTED)
+"""The conditions that an item stands for posts of the feed."""
+OF_NOBODY: Final = (items.c.author.is_(None), items.c.erased_at.is_(None))
+"""The conditions that an item has content and does not say by whom it is."""
+NAMED: Final = (
+    items.c.source.in_(bindparam("sources", expanding=True)),
+    items.c.external.in_(bindparam("externals", expanding=True)),
+    HAVE_IDS_OF_POSTS,
+)
+"""Those of `under_id` for several posts; one may have the source of one of these and the id of another."""
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
 _LOCKED: Final = _ITEM.with_for_update()
@@ -94,12 +104,18 @@ def get(db: Connection, item: int, *, lock: bool = False) -> Any:
     return row
 
 
-def lock(tx: Connection, *which: ColumnElement[bool]) -> None:
+def named_by(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Returns the parameters of `NAMED` for posts (source, id)."""
+    sources, externals = zip(*sorted({*names}), strict=True)
+    return {"sources": sorted({*sources}), "externals": list(externals)}
+
+
+def lock(tx: Connection, *which: ColumnElement[bool], **values: Any) -> None:
     """Locks items as `get` does, for who changes several: in one order, as PostgreSQL ends one of two in a deadlock.
 
-    Appeals come first, as the post of one is changed when it is decided.
+    Appeals come first, as the post of one is changed when it is decided. `values` are parameters of the conditions.
     """
-    tx.execute(_in_order(*which))
+    tx.execute(_in_order(*which), values)
 
 
 def _in_order(*which: ColumnElement[bool]) -> Select[Any]:

@@ -13,7 +13,7 @@ from crossguard.review.store import likenesses
 from crossguard.review.store.claims import DECIDED, ERASED, NO_CLAIM, UNDECIDED
 from crossguard.review.store.counting import forget_words
 from crossguard.review.store.database import chunks
-from crossguard.review.store.items import HAVE_IDS_OF_POSTS, lock, own_id
+from crossguard.review.store.items import HAVE_IDS_OF_POSTS, OF_NOBODY, lock, own_id
 from crossguard.review.store.schema import DAY, images, items, reports, votes
 from crossguard.review.store.schema import likenesses as bands
 
@@ -92,15 +92,14 @@ def _unnamed(tx: Connection, source: str, author: str) -> ColumnElement[bool]:
     posts = (items.c.source == source, HAVE_IDS_OF_POSTS)
     own = func.coalesce(items.c.version_of, items.c.external)
     names = sorted(tx.execute(select(own).where(*posts, items.c.author == author).distinct()).scalars())
-    of_nobody = (items.c.author.is_(None), items.c.erased_at.is_(None))
     found: list[int] = []
     for chunk in chunks(names):
         named = items.c.external.in_(chunk) & items.c.version_of.is_(None)
         for which in (named, items.c.version_of.in_(chunk)):
-            found += tx.execute(select(items.c.id).where(*posts, *of_nobody, which)).scalars()
+            found += tx.execute(select(items.c.id).where(*posts, *OF_NOBODY, which)).scalars()
     appealed = select(items.c.id).where(*posts, (items.c.author == author) | _one_of(found))
     appeals = (items.c.source == source, items.c.kind == "appeal", items.c.appeal_of.in_(appealed))
-    found += tx.execute(select(items.c.id).where(*appeals, *of_nobody)).scalars()
+    found += tx.execute(select(items.c.id).where(*appeals, *OF_NOBODY)).scalars()
     return _one_of(found)
 
 
