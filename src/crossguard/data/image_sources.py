@@ -64,6 +64,11 @@ def is_missing(value: object) -> bool:
     return known or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
+def data_url(encoded: bytes, kind: str = "application/octet-stream") -> str:
+    """Returns the `data:` URL of an encoded image."""
+    return f"data:{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
 def is_data_url(text: str) -> bool:
     """Whether a text is a `data:` URL."""
     return text[:5].lower() == "data:"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 from threading import Lock
@@ -14,7 +13,7 @@ from PIL import Image
 from crossguard.data.image_decoding import DEFAULT_FRAMES, DecodedImage, DecodeOptions, check_size, decode_opened
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_modes import to_rgb
-from crossguard.data.image_sources import describe, read_encoded
+from crossguard.data.image_sources import data_url, describe, read_encoded
 from crossguard.data.image_worker import decode_safely
 from crossguard.errors import ImageError
 from crossguard.worker_process import in_forks
@@ -74,7 +73,7 @@ def thumbnail(source: ImageSource, base: Path | None = None, limits: ImageLimits
     """Returns a `data:` URL of a JPEG of at most 360 by 270 pixels: the first frame of the image."""
     frame = decode(source, limits, base=base or Path.cwd(), size_hint=max(THUMBNAIL_SIZE), frames=1)[0]
     frame = frame.copy() if frame is source else frame  # which is the caller's
-    return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(frame, THUMBNAIL_SIZE)).decode()}"
+    return data_url(to_jpeg(frame, THUMBNAIL_SIZE), "image/jpeg")
 
 
 def to_jpeg(image: Image.Image, size: tuple[int, int], quality: int = 80) -> bytes:

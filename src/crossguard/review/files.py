@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -19,7 +18,7 @@ from crossguard.data.cells import as_text
 from crossguard.data.columns import plain_name
 from crossguard.data.digests import is_other
 from crossguard.data.image_limits import ImageLimits
-from crossguard.data.image_sources import is_url, read_encoded
+from crossguard.data.image_sources import data_url, is_url, read_encoded
 from crossguard.data.tables import PostReader
 from crossguard.data.writing import read_decisions
 from crossguard.errors import ConfigError, ImageError, InputError, TableError
@@ -204,7 +203,6 @@ def _data_url(source: ImageSource) -> str:
         return source
     assert isinstance(source, str | bytes)
     try:
-        encoded = read_encoded(source, ImageLimits())
+        return data_url(read_encoded(source, ImageLimits()))
     except ImageError as error:
         return f"{MISSING}{error}"
-    return f"data:application/octet-stream;base64,{base64.b64encode(encoded).decode()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import queue
@@ -15,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx2
 
-from crossguard.data.image_sources import is_data_url
+from crossguard.data.image_sources import data_url, is_data_url
 from crossguard.preparation import POST_EMPTY
 from crossguard.records import Decision, Post
 from crossguard.serving import logs
@@ -243,9 +242,7 @@ def _without_images(post: dict[str, Any]) -> dict[str, Any]:
 
 
 def _data_url(image: object) -> str:
-    if isinstance(image, bytes):
-        return f"data:application/octet-stream;base64,{base64.b64encode(image).decode()}"
-    return str(image)
+    return data_url(image) if isinstance(image, bytes) else str(image)
 
 
 def _shown(image: object) -> str:
