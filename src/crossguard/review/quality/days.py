@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.intake import AUDITED, FAILED, FLAGGED
 from crossguard.review.quality.model import LEAST_PART
-from crossguard.review.quality.reading import counts
+from crossguard.review.quality.reading import counts, numbers
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import DAY, feed, items, votes
 
@@ -38,16 +38,12 @@ def per_day(db: Connection, now: float) -> dict[str, list[tuple[int, Any]]]:
     decided = select(day_went, func.count()).join(items, items.c.id == votes.c.item).where(*went).group_by(day_went)
     posts = _posts(db, first)
     found: tuple[tuple[str, dict[int, Any], Any], ...] = (
-        ("came", _numbers(db, select(day_came, func.count()).where(*came).group_by(day_came)), 0),
-        ("decided", _numbers(db, decided), 0),
+        ("came", numbers(db, select(day_came, func.count()).where(*came).group_by(day_came)), 0),
+        ("decided", numbers(db, decided), 0),
         ("flagged", {day: _flagged(of) for day, of in posts.items()}, _NO_POSTS),
         ("score", _mean_scores(db, posts, first), _NO_POSTS),
     )
     return {name: [(day, of.get(day, rest)) for day in range(first, today + 1)] for name, of, rest in found}
-
-
-def _numbers(db: Connection, query: Any) -> dict[int, int]:
-    return {int(day): count for day, count in db.execute(query)}
 
 
 def _posts(db: Connection, first: int) -> dict[int, dict[str, int]]:

@@ -131,7 +131,7 @@ def strata(db: Connection, model: Model | None = None) -> list[Stratum]:
 
 def _posts(db: Connection) -> dict[str, int]:
     came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
-    return _per(db, came.group_by(feed.c.stratum))
+    return numbers(db, came.group_by(feed.c.stratum))
 
 
 def _stands_for(samples: Sequence[Sample]) -> int:
@@ -221,8 +221,9 @@ def backlog(db: Connection, now: float) -> list[tuple[str, int]]:
     return [(name, count) for (name, _), count in zip(AGES, counts, strict=True)]
 
 
-def _per(db: Connection, query: Any) -> dict[Any, int]:
-    return {key: int(count) for key, count in db.execute(query)}
+def numbers(db: Connection, query: Any) -> dict[Any, int]:
+    """Returns the numbers that a query counts or sums, by what it groups them by."""
+    return {key: int(number) for key, number in db.execute(query)}
 
 
 def counts() -> ColumnElement[bool]:
