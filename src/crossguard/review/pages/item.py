@@ -194,8 +194,7 @@ def explanation(visit: Visit) -> Response:
 def seen(visit: Visit, db: Connection) -> Any:
     """Returns the item if the person may see it; golden items look like others, so they are not found by number."""
     row, person = items.get(db, visit.item), visit.person
-    if not person.sees(row.queue):
-        raise NotAllowedError(f"Your account does not include the queue '{row.queue}'. Ask an admin.")
+    visit.check_queue(row.queue)
     known = row.state != claims.GOLD or row.claimed_by == person.id or person.may(Right.MEASURE)
     if not known and all(vote.person != person.id for vote in votes.of(db, row.id)):
         raise NotFoundError(f"There is no item {row.id} for you.")

@@ -55,9 +55,13 @@ def log_in(visit: Visit, person: int, target: str = "/") -> Response:
     with visit.console.database.write(durable=False) as tx:
         token = people.start_session(tx, person, visit.now, seconds)
     response = visit.go(target)
-    secure = visit.console.settings.secure
-    response.set_cookie(COOKIE, token, max_age=int(seconds), httponly=True, samesite="lax", secure=secure, path="/")
+    _set_cookie(visit, response, COOKIE, token, seconds)
     return response
+
+
+def _set_cookie(visit: Visit, response: Response, name: str, value: str, seconds: float, *, path: str = "/") -> None:
+    secure = visit.console.settings.secure
+    response.set_cookie(name, value, max_age=int(seconds), path=path, secure=secure, httponly=True, samesite="lax")
 
 
 def begin_oidc(visit: Visit) -> Response:
@@ -66,8 +70,7 @@ def begin_oidc(visit: Visit) -> Response:
     with contextlib.closing(_provider(visit)) as provider:
         response = visit.go(provider.address(challenge))
     kept = " ".join((*astuple(challenge), visit.request.query_params.get("next", "/")))
-    secure = visit.console.settings.secure
-    response.set_cookie(_ASKED, quote(kept), max_age=600, httponly=True, samesite="lax", secure=secure, path="/oidc")
+    _set_cookie(visit, response, _ASKED, quote(kept), 600, path="/oidc")
     return response
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from crossguard.errors import suggest
-from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError
+from crossguard.review.errors import FormError, NotFoundError, ReviewError
 from crossguard.review.pages.login import local_path
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
@@ -209,6 +209,5 @@ def _queue_of(visit: Visit) -> str:
     known = visit.console.settings.all_queues
     if name not in known:
         raise NotFoundError(f"Unknown queue '{name}'.{suggest(name, known)}")
-    if not visit.person.sees(name):
-        raise NotAllowedError(f"Your account does not include the queue '{name}'. Ask an admin.")
+    visit.check_queue(name)
     return name

@@ -72,6 +72,11 @@ class Visit:
         """The address or network where the request comes from."""
         return network_of(self.request.client.host if self.request.client else "")
 
+    def check_queue(self, queue: str) -> None:
+        """Raises NotAllowedError where the person may not work in a queue."""
+        if not self.person.sees(queue):
+            raise NotAllowedError(f"Your account does not include the queue '{queue}'. Ask an admin.")
+
     def absolute(self, path: str) -> str:
         """Returns the whole address of a path of this console."""
         return (self.console.settings.public_url or str(self.request.base_url).rstrip("/")) + path
