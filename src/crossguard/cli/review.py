@@ -216,7 +216,8 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
     console = _console(settings)
     from crossguard.evaluation.calibration.criteria import Criterion
     from crossguard.evaluation.calibration.policy import usage, write_policy
-    from crossguard.review.learn import learn, policy_file
+    from crossguard.review.learn import learn
+    from crossguard.review.learnt_policy import policy_file
 
     with console.database.read() as db:
         proposals, notes = learn(db, Criterion.parse(criterion), console.policy)

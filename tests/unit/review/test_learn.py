@@ -1,44 +1,25 @@
-"""Learning, on decisions whose truth is known, and what was learnt as a policy file."""
+"""Learning, on decisions whose truth is known."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import get_args
 
 import pytest
 from sqlalchemy import update
 from tests.support.review import decision, submission
 from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, decide_all
 
-from crossguard.bundle import read_bundle
-from crossguard.decision.policy import Kind, LabelPolicy, Policy
-from crossguard.errors import BundleError, ConfigError, InputError
+from crossguard.decision.policy import LabelPolicy, Policy
+from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
-from crossguard.evaluation.calibration.policy import write_policy
-from crossguard.evaluation.estimates import Estimate
-from crossguard.moderator import resolve_policy
-from crossguard.registry import find
 from crossguard.review.console import Console
-from crossguard.review.learn import Proposal, learn, of_one_policy, policy_file, propose
+from crossguard.review.learn import learn, of_one_policy, propose
 from crossguard.review.quality.model import live
 from crossguard.review.quality.reading import Decided, Sample, Stratum
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import feed, items
-
-RULES = """\
-name: mine
-version: "1"
-labels: {racist: {threshold: 0.6, review: null, block: null}}
-inputs: {both: {racist: {threshold: 0.3}}, image: {racist: {threshold: 0.6}}}
-"""
-BANDS = """\
-name: mine
-version: "1"
-labels: {racist: {threshold: 0.6, review: 0.5, block: 0.7}}
-"""
 
 
 @pytest.fixture
@@ -137,14 +118,18 @@ def test_precision_is_unknown_as_on_the_page_while_a_stratum_of_flagged_posts_is
     assert not notes
 
 
+def take_under_two_policies(console: Console) -> None:
+    """Forty posts that were scored under the policy "old", and as many under "new"; every second one is flagged."""
+    for first, policy in ((1, "old"), (41, "new")):
+        records = [decision(str(n), 0.7 if n % 2 else 0.02) | {"policy": policy} for n in range(first, first + 40)]
+        console.intake.take([submission(record["id"], decision=record) for record in records], NOW)
+
+
 def test_flagged_posts_of_the_policy_that_wait_are_told(
     everything: ReviewSettings, database: Database, ann: Person
 ) -> None:
     """A person who decides the highest scores first was told a precision of .80 where it was .50."""
-    intake = Console(everything, database).intake
-    for first, policy in ((1, "old"), (41, "new")):
-        records = [(str(n), decision(str(n), 0.7 if n % 2 else 0.02)) for n in range(first, first + 40)]
-        intake.take([submission(name, decision=record | {"policy": policy}) for name, record in records], NOW)
+    take_under_two_policies(Console(everything, database))
     for item in [*range(1, 41), *range(41, 79)]:
         cast(database, item, ann, BLOCK if item % 4 < 2 else ALLOW)
     told = "Precision is too high, and thresholds and recall may be, while 1 flagged post waits and the highest scores"
@@ -181,10 +166,7 @@ def test_recall_is_that_of_the_posts_that_the_policy_scored(
     everything: ReviewSettings, database: Database, ann: Person, decided_by_old: int
 ) -> None:
     """However many posts another one scored, and however far the queue is worked off."""
-    intake = Console(everything, database).intake
-    for first, policy in ((1, "old"), (41, "new")):
-        records = [(str(n), decision(str(n), 0.7 if n % 2 else 0.02)) for n in range(first, first + 40)]
-        intake.take([submission(name, decision=record | {"policy": policy}) for name, record in records], NOW)
+    take_under_two_policies(Console(everything, database))
     with database.write() as tx:  # of the allowed ones, a tenth was taken
         tx.execute(update(items).where(items.c.stratum == "allow-far").values(inclusion=0.1))
         tx.execute(update(feed).where(feed.c.stratum == "allow-far").values(posts=400))
@@ -222,126 +204,3 @@ def test_a_policy_that_scored_too_little_yet_says_what_was_left_out(
         cast(database, item, ann, BLOCK if item % 2 else ALLOW)
     with database.read() as db, pytest.raises(InputError, match=r"among 3\. Decide more\. 37 items were scored by an"):
         learn(db, Criterion("f1"), named("new"))
-
-
-def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> None:
-    """A policy may ask for less of a post with text and image; people draw another line there."""
-    old, path = tmp_path / "old.yaml", tmp_path / "learnt.yaml"
-    old.write_text(RULES)
-    bundle = read_bundle(find("compact", None), verify=False)
-    rules = resolve_policy(bundle, str(old))
-    lines: dict[Kind, float] = {"text": 0.8, "both": 0.5}
-    found = []
-    for kind, line in lines.items():
-        threshold = rules.rules(kind)["racist"].threshold
-        for index in range(100):
-            score = (index + 0.5) / 100
-            scores = {"racist": (score, threshold, score >= threshold)}
-            truth = {"racist": float(score >= line)}
-            found.append(Decided("", "review", 1.0, truth, scores, ("compact", "1", "mine", "1"), index, kind))
-    proposals, _ = propose(found, [], Criterion("f1"))
-    proposed = {proposal.kinds: proposal.proposed for proposal in proposals}
-    assert proposed == {("text",): pytest.approx(0.8, abs=0.01), ("both",): pytest.approx(0.5, abs=0.01)}
-    write_policy(policy_file("compact", str(old), proposals, "learnt", "test"), path)
-    changed = resolve_policy(bundle, str(path))
-    thresholds = {kind: changed.rules(kind)["racist"].threshold for kind in get_args(Kind)}
-    # What nobody judged stays as it was: images, and the other labels.
-    assert thresholds == {**{kind: pytest.approx(line, abs=0.01) for kind, line in lines.items()}, "image": 0.6}
-    assert changed.rules("both")["sexist"].threshold == pytest.approx(rules.rules("both")["sexist"].threshold, abs=1e-5)
-
-
-def proposal(current: float, proposed: float, *kinds: Kind) -> Proposal:
-    none = (Estimate(None), Estimate(None))
-    return Proposal("racist", kinds, 50, 20, current, proposed, (proposed, proposed), none, none, (0, 0), (0, 0))
-
-
-@pytest.mark.parametrize(
-    ("proposed", "review", "block"), [(0.65, 0.5, 0.7), (0.4, 0.4, 0.7), (0.8, 0.5, 0.8), (0.123456789, 0.123457, 0.7)]
-)
-def test_bands_stay_as_far_as_their_order_allows(tmp_path: Path, proposed: float, review: float, block: float) -> None:
-    (tmp_path / "mine.yaml").write_text(BANDS)
-    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, proposed, "text")], "learnt", "test")
-    given = made.labels["racist"].given()
-    assert [given[band] for band in ("threshold", "review", "block")] == [round(proposed, 6), review, block]
-
-
-@pytest.mark.parametrize(
-    ("rules", "proposed", "learnt", "told"),
-    [
-        ("{review: 0.5}", 0.45, (0.45, 0.45, 0.7), ["review of racist moves from 0.5 to the new threshold 0.45"]),
-        ("{review: 0.5}", 0.55, (0.55, 0.5, 0.7), []),
-        ("{block: 0.65}", 0.8, (0.8, 0.5, 0.8), ["block of racist moves from 0.65 to the new threshold 0.8"]),
-        ("{threshold: 0.62, review: 0.61, block: 0.65}", 0.45, (0.62, 0.61, 0.65), []),
-        ("{review: null}", 0.45, (0.45, None, 0.7), []),
-    ],
-)
-def test_bands_of_a_tenant_keep_their_order(
-    tmp_path: Path, rules: str, proposed: float, learnt: tuple[float | None, ...], told: list[str]
-) -> None:
-    """A file in which one tenant's bands are out of order is refused for everybody."""
-    (tmp_path / "mine.yaml").write_text(f"{BANDS}tenants: {{kids: {{racist: {rules}}}, empty: {{}}}}\n")
-    notes = list[str]()
-    found = [proposal(0.6, proposed, "text")]
-    made = policy_file("compact", str(tmp_path / "mine.yaml"), found, "learnt", "test", note=notes.append)
-    write_policy(made, tmp_path / "learnt.yaml")
-    kids = resolve_policy(read_bundle(find("compact", None), verify=False), str(tmp_path / "learnt.yaml"), "kids")
-    rule = kids.labels["racist"]
-    assert (rule.threshold, rule.review, rule.block) == learnt
-    assert notes == [f"Tenant 'kids': {sentence}." for sentence in told]
-
-
-def test_bands_of_a_tenant_keep_to_the_threshold_of_each_kind_of_input(tmp_path: Path) -> None:
-    tenants = "tenants: {kids: {racist: {review: 0.28, block: 0.7}}}\n"
-    (tmp_path / "mine.yaml").write_text(RULES + tenants)
-    found = [proposal(0.3, 0.2, "both"), proposal(0.6, 0.8, "image")]
-    with pytest.warns(UserWarning, match="moves from"):
-        made = policy_file("compact", str(tmp_path / "mine.yaml"), found, "learnt", "test")
-    write_policy(made, tmp_path / "learnt.yaml")
-    bundle = read_bundle(find("compact", None), verify=False)
-    kids = resolve_policy(bundle, str(tmp_path / "learnt.yaml"), "kids")
-    for kind in get_args(Kind):
-        assert (kids.rules(kind)["racist"].review, kids.rules(kind)["racist"].block) == (0.2, 0.8)
-
-
-def test_what_another_policy_scored_is_refused(tmp_path: Path) -> None:
-    """Its thresholds would not be in the file, and nobody would notice."""
-    (tmp_path / "mine.yaml").write_text(BANDS)
-    for policy in (str(tmp_path / "mine.yaml"), "default"):
-        with pytest.raises(
-            ConfigError, match=r"scored with the threshold 0.55 for racist, which the policy '\w+' does"
-        ):
-            policy_file("compact", policy, [proposal(0.55, 0.9, "text")], "learnt", "test")
-
-
-def test_all_else_of_a_policy_file_stays(tmp_path: Path) -> None:
-    more = (
-        "attributes: {threat: {threshold: 0.2, block: 0.3}}\ntenants: {kids: {sexist: {threshold: 0.1, block: 0.2}}}\n"
-    )
-    (tmp_path / "mine.yaml").write_text(BANDS + more)
-    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "test")
-    write_policy(made, tmp_path / "learnt.yaml")
-    bundle = read_bundle(find("compact", None), verify=False)
-    kids = resolve_policy(bundle, str(tmp_path / "learnt.yaml"), "kids")
-    assert kids.attributes["threat"].block == 0.3
-    assert (kids.labels["sexist"].threshold, kids.labels["racist"].threshold) == (0.1, 0.5)
-
-
-def test_the_file_says_what_it_rests_on(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text(BANDS)
-    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "the command")
-    assert (made.name, made.base) == ("learnt", "default")
-    assert made.provenance["command"] == "the command"
-    assert made.provenance["fitted_on"][0]["posts"] == 50
-    model = read_bundle(find("compact", None), verify=False).identity
-    assert made.provenance["model"] == model
-    # Maps that were fitted to another model stay, and so does what is told of them.
-    (tmp_path / "mine.yaml").write_text(f"{BANDS}provenance: {{model: {{name: compact, version: 0.1.0}}}}\n")
-    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "test")
-    assert made.provenance["model"] == {"name": "compact", "version": "0.1.0"}
-
-
-def test_an_unknown_model_or_policy_is_refused() -> None:
-    with pytest.raises(BundleError):
-        policy_file("kompact", "default", [proposal(0.6, 0.5, "text")], "learnt", "")
-    with pytest.raises(ConfigError):
-        policy_file("compact", "defalt", [proposal(0.6, 0.5, "text")], "learnt", "")
