@@ -308,7 +308,7 @@ def copy_with(bundle: Bundle, out: Path, write: Callable[[Path], None]) -> None:
     """Copies a bundle, lets `write` replace graphs in the copy, and writes its manifest."""
     shutil.copytree(bundle.folder, out)
     write(out)
-    write_manifest(out, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+    write_manifest(out, bundle.manifest.model_dump(mode="json"))
 
 
 def main() -> None:

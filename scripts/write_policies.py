@@ -311,7 +311,7 @@ def main() -> None:
     options = parser.parse_args()
     moderator = Moderator.load(options.bundle)
     bundle = moderator.bundle
-    manifest = bundle.manifest.model_dump(mode="json", exclude={"files"})
+    manifest = bundle.manifest.model_dump(mode="json")
     held, posts = read_held(moderator, options.tables)
     default = default_policy(fit(held, bundle.manifest.label_schemes[CONSENSUS]), bundle.labels.names)
     what = "thresholds and calibration"

@@ -254,8 +254,8 @@ def write_manifest(folder: Path, data: Mapping[str, Any], listed: Collection[str
 
     Args:
         folder: Holds graphs, tokenizer and whatever else travels with the model.
-        data: The manifest without `files`, `digest` and `schema_version`. Its `provenance`, and that of its policies,
-            goes to a file of its own, where it replaces what is there; without one, that file stays.
+        data: The manifest, whose `files`, `digest` and `schema_version` are made anew. Its `provenance`, and that of
+            its policies, goes to a file of its own, where it replaces what is there; without one, that file stays.
         listed: Names of the files that are the bundle; all that lie in the folder, when None.
 
     Raises:

@@ -142,8 +142,7 @@ def install_card(bundle: Bundle, card: str, added: Mapping[str, Path] = _NOTHING
         (bundle.folder / CARD).write_text(card, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Cannot write into '{bundle.folder}': {error.strerror}.") from None
-    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"})
-    return write_manifest(bundle.folder, data, {*bundle.manifest.files, *added})
+    return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json"), {*bundle.manifest.files, *added})
 
 
 def _indexed(runs: Sequence[Run]) -> list[EvalResult]:

@@ -98,8 +98,7 @@ def _gains_from_bf16(bundle: Bundle) -> bool:
 
 
 def _allow_bf16(bundle: Bundle) -> None:
-    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "digest"})
-    write_manifest(bundle.folder, data | {"precisions": PRECISIONS})
+    write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json") | {"precisions": PRECISIONS})
 
 
 def split(data: Annotated) -> tuple[Annotated, Annotated]:
@@ -137,7 +136,7 @@ def quantize(
         shutil.copyfile(bundle.folder / file, folder / file)
     for graph, found in feeds.items():
         quantize_graph(bundle.graphs[graph], found, folder / f"{graph}.onnx", bundle.manifest.model.backend)
-    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})
+    data = bundle.manifest.model_dump(mode="json", exclude={"precisions"})
     own = bundle.manifest.model
     data["model"] |= {"name": name or own.name, "version": version or own.version}
     told = f"The int8 copy of {own.name} {own.version}, whose metrics are others. "

@@ -118,7 +118,7 @@ def test_a_reload_drops_no_request_and_serves_the_new_model(tiny_bundle: Bundle,
         callers = Callers(server, threads=4)
         time.sleep(0.3)
         manifest["model"]["version"] = "2.0.0"
-        write_manifest(folder, {name: value for name, value in manifest.items() if name != "files"})
+        write_manifest(folder, manifest)
         server.process.send_signal(signal.SIGHUP)
         end = time.monotonic() + 60
         while "2.0.0" not in callers.versions[-20:] and time.monotonic() < end:

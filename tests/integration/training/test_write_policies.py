@@ -147,7 +147,7 @@ def test_the_script_writes_what_it_fits_and_keeps_the_rest(
 ) -> None:
     shutil.copytree(COMPACT, tmp_path / "model")
     before = read_bundle(tmp_path / "model")
-    data = before.manifest.model_dump(mode="json", exclude={"files"})
+    data = before.manifest.model_dump(mode="json")
     data["policies"]["benchmark"]["provenance"] = {"fitted_on": MADE_OF}
     before = write_manifest(tmp_path / "model", data)
     monkeypatch.setattr("sys.argv", ["", str(tmp_path / "model"), str(tables), "--version", "9"])

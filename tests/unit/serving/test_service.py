@@ -161,7 +161,7 @@ def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle,
     old = service.served
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     manifest["model"]["version"] = "2.0.0"
-    write_manifest(folder, {name: value for name, value in manifest.items() if name != "files"})
+    write_manifest(folder, manifest)
     assert asyncio.run(reloaded(service)) is None
     new = service.served
     assert new.base.bundle.manifest.model.version == "2.0.0"

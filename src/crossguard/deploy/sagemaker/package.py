@@ -61,7 +61,7 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
         folder = Path(scratch)
         for name in kept:
             shutil.copyfile(bundle.folder / name, folder / name)
-        write_manifest(folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+        write_manifest(folder, bundle.manifest.model_dump(mode="json"))
         write_code(folder / "code")
         return _pack(output, folder, tuple(sorted(set(bundle.manifest.files) - set(kept))))
 

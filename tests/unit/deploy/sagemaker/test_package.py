@@ -33,8 +33,7 @@ def with_leftovers(bundle: Bundle, folder: Path) -> Bundle:
         (folder / name).write_text("{}")
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "optimizer.pt").write_bytes(b"x")
-    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"})
-    bundle = write_manifest(folder, data)
+    bundle = write_manifest(folder, bundle.manifest.model_dump(mode="json"))
     (folder / "events.out.tfevents").write_bytes(b"x")
     return bundle
 
