@@ -65,16 +65,12 @@ def sketch(posts: Iterable[Post]) -> list[str]:
     return sorted(set(hashes(posts)))[:SKETCH_SIZE]
 
 
-def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    """Returns the sketch of two sets together: the smallest hashes of theirs are the smallest of all."""
-    return sorted({*one, *other})[:SKETCH_SIZE]
-
-
 def joined_fingerprints(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Returns one `name` and `sketch` for each name, of all posts under it together."""
     sketches: dict[str, list[str]] = {}
     for entry in entries:
-        sketches[entry["name"]] = joined_sketch(sketches.get(entry["name"], []), entry["sketch"])
+        # The smallest hashes of two sketches are the smallest of both sets together.
+        sketches[entry["name"]] = sorted({*sketches.get(entry["name"], ()), *entry["sketch"]})[:SKETCH_SIZE]
     return [{"name": name, "sketch": known} for name, known in sketches.items()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,7 @@ from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.maps import enough
 from crossguard.evaluation.calibration.thresholds import fit_threshold
-from crossguard.evaluation.leakage import (
-    joined_fingerprints,
-    joined_sketch,
-    keys_of,
-    numbered,
-    post_hash,
-    sketch,
-)
+from crossguard.evaluation.leakage import joined_fingerprints, keys_of, numbered, post_hash, sketch
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
@@ -107,19 +101,16 @@ def provenance(
     trained: Examples, measured: Examples, trained_before: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """Returns fingerprints of the posts of a run, by which a later evaluation notices that it knows them."""
-    trained_on = joined_fingerprints([*trained_before, *_sketches(trained)])
-    return {"trained_on": trained_on, "measured_on": _sketches(measured)}
+    trained_on = joined_fingerprints(itertools.chain(trained_before, _fingerprints(trained)))
+    return {"trained_on": trained_on, "measured_on": joined_fingerprints(_fingerprints(measured))}
 
 
-def _sketches(examples: Examples) -> list[dict[str, Any]]:
-    found: dict[str, list[str]] = {}
+def _fingerprints(examples: Examples) -> Iterator[dict[str, Any]]:
     for chunk in examples.chunks():
         posts: dict[str, list[Post]] = {}
         for source, post in posts_of(chunk):
             posts.setdefault(source, []).append(post)
-        for source, own in posts.items():
-            found[source] = joined_sketch(found.get(source, []), sketch(own))
-    return [{"name": name, "sketch": of_source} for name, of_source in found.items()]
+        yield from ({"name": source, "sketch": sketch(own)} for source, own in posts.items())
 
 
 def posts_of(examples: Examples) -> Iterator[tuple[str, Post]]:
