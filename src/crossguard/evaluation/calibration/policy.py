@@ -89,10 +89,9 @@ def calibrate(
     fresh, feed_groups, unread = _logits(moderator, feed) if feed else (None, groups, {})
     outside = None if fresh is None else fresh[:, columns]
     fitted = fit(plan, labels, logits, truth, groups=groups, feed=outside)
-    blank = np.full(len(truth), np.nan)
     limits = {label: rule.threshold for label, rule in fitted.rules.items()}
     scores, ids = fitted.scores(labels, logits), scored.sample.ids
-    same = Sample.build(labels, truth, scores, limits, ids=ids, hateful=blank, groups=groups)
+    same = Sample.build(labels, truth, scores, limits, ids=ids, groups=groups)
     crossed = cross_fit(plan, same, logits, groups, feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
     model = {"model": _fitted_to(moderator, labels)}
