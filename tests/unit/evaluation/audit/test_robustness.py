@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from tests.support.estimates import defined, width
 
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
@@ -60,10 +61,8 @@ def test_counts_of_each_kind_come_from_the_same_posts() -> None:
     least = math.ceil(len(EVASIONS) / 10)
     assert found.worst_tenth.value == pytest.approx((least - 1 + 1 / 3) / least)
     for mean in (found.mean, found.worst_tenth, found.held_out):
-        assert mean.low is not None
-        assert mean.value is not None
-        assert mean.high is not None
-        assert mean.low <= mean.value <= mean.high
+        low, value, high = defined(mean)
+        assert low <= value <= high
 
 
 def test_few_posts_that_are_alike_say_little_of_others() -> None:
@@ -78,13 +77,10 @@ def test_few_posts_that_are_alike_say_little_of_others() -> None:
         (found.held_out, 0.2),
         (found.harmless_change, 0.1),
     ):
-        assert mean.low is not None
-        assert mean.value is not None
-        assert mean.high is not None
-        assert mean.low <= mean.value <= mean.high
-        assert mean.high - mean.low > least
-    assert found.mean.low is not None
-    assert found.mean.low > 0.3
+        low, value, high = defined(mean)
+        assert low <= value <= high
+        assert high - low > least
+    assert defined(found.mean).low > 0.3
     assert summarise("x", truth, truth, flags, EvasionTest(rounds=0), groups=np.arange(8)).mean.low is None
 
 
@@ -135,8 +131,7 @@ def test_copies_of_a_post_say_no_more_of_others_than_one() -> None:
         (once.harmless_change, many.harmless_change, unknown.harmless_change),
     ):
         assert (same.value, same.low, same.high) == pytest.approx((one.value, one.low, one.high), abs=0.02)
-        widths = [found.high - found.low for found in (narrow, same)]  # type: ignore[operator]
-        assert widths[0] < 0.6 * widths[1]
+        assert width(narrow) < 0.6 * width(same)
 
 
 def test_the_groups_of_annotated_posts_are_kept() -> None:

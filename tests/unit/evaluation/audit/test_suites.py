@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.annotated_posts import SUITE
+from tests.support.estimates import width
 
 from crossguard.errors import TableError
 from crossguard.evaluation.audit.suites import (
@@ -70,8 +71,7 @@ def test_cases_of_one_template_count_as_one_for_intervals(tmp_path: Path) -> Non
     )
     for key in ("recall", "roc_auc", "balanced_accuracy"):
         wide, narrow = (result.evaluation.per_label["any"][key] for result in (by_template, alone))
-        widths = [found.high - found.low for found in (wide, narrow)]  # type: ignore[operator]
-        assert widths[0] == pytest.approx(3**0.5 * widths[1], rel=0.2), key
+        assert width(wide) == pytest.approx(3**0.5 * width(narrow), rel=0.2), key
 
 
 def test_cases_without_a_template_are_grouped_by_their_words(tmp_path: Path) -> None:

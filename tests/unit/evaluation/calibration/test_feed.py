@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_score, recall_score
+from tests.support.estimates import defined
 
 from crossguard.evaluation.calibration.feed import at_prevalence, likely_prevalences
 from crossguard.evaluation.calibration.maps import estimate_prevalence, fit_platt
@@ -34,7 +35,7 @@ def test_copies_of_posts_make_no_interval_narrower(task: LabelTask) -> None:
     )
     for key, estimate in one.items():
         assert (known[key].value, known[key].low) == pytest.approx((estimate.value, estimate.low)), key
-        assert unknown[key].low > known[key].low  # type: ignore[operator]
+        assert defined(unknown[key]).low > defined(known[key]).low
 
 
 def test_at_another_prevalence_they_are_those_of_weighted_posts(task: LabelTask) -> None:
@@ -43,10 +44,8 @@ def test_at_another_prevalence_they_are_those_of_weighted_posts(task: LabelTask)
     for key, metric in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
         estimate = found[key]
         assert estimate.value == pytest.approx(metric(task.truth, task.flags, sample_weight=weights)), key
-        assert estimate.low is not None
-        assert estimate.value is not None
-        assert estimate.high is not None
-        assert estimate.low <= estimate.value <= estimate.high
+        low, value, high = defined(estimate)
+        assert low <= value <= high
 
 
 def test_a_policy_that_flags_nothing_has_no_precision(task: LabelTask) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.estimates import width
 from tests.support.tiny_bundle import manifest
 
 from crossguard.bundle import PROVENANCE, Bundle, write_manifest
@@ -33,8 +34,7 @@ def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated: A
         assert again.main.per_label[label]["f1"].value == pytest.approx(found.feed_in_sample[label]["f1"].value)
         rule, fitted = moderator.policy.labels[label], found.fitted.rules[label]
         assert (rule.review, rule.block) == (fitted.review, fitted.block)
-    assert again.main.per_label["sexist"]["recall"].value is not None
-    assert again.main.per_label["sexist"]["recall"].value >= 0.9
+    assert (again.main.per_label["sexist"]["recall"].value or 0) >= 0.9
 
 
 def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated: Annotated, tmp_path: Path) -> None:
@@ -111,9 +111,7 @@ def test_copies_of_posts_make_no_interval_narrower(tiny: Moderator, annotated: A
     widths = []
     for posts in (annotated, annotated.take(np.tile(np.arange(len(annotated)), 9))):
         auc = calibrate(tiny, posts, PLAN, name="mine", rounds=100).cross_validated.overall["roc_auc_macro"]
-        assert auc.low is not None
-        assert auc.high is not None
-        widths.append(auc.high - auc.low)
+        widths.append(width(auc))
     assert widths[1] > 0.7 * widths[0]
 
 
