@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,17 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     else:
         getattr(frame, "to_excel" if path.suffix == ".xlsx" else f"to_{path.suffix[1:]}")(path, index=False)
     return path
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    """A tar file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def read(path: Path, **options: Any) -> list[Post]:

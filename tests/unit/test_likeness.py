@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from tests.support.pictures import encoded
 
 from crossguard.likeness import Likeness, describe, image_hash
 
@@ -22,9 +23,7 @@ def of(text: str, *images: Image.Image) -> Likeness:
 
 
 def jpeg(image: Image.Image, quality: int = 85) -> bytes:
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+    return encoded(image.convert("RGB"), "JPEG", quality=quality)
 
 
 def scene(seed: int) -> Image.Image:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import os
 import pickle
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.pictures import encoded
 from tests.support.tiny_bundle import manifest
 
 import crossguard
@@ -25,12 +25,6 @@ from crossguard.runtimes.base import Job
 from crossguard.runtimes.openvino import OpenVINORuntime
 
 PICTURE = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB")
-
-
-def encoded(kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    PICTURE.save(buffer, kind)
-    return buffer.getvalue()
 
 
 def test_one_post_gives_a_decision(tiny: Moderator) -> None:
@@ -57,8 +51,8 @@ def test_the_shape_of_the_cards_is_one_call_away(tiny: Moderator) -> None:
 
 def test_every_kind_of_image_source_gives_the_same_decision(tiny: Moderator, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
-    path.write_bytes(encoded())
-    sources: list[ImageSource] = [path, str(path), encoded(), PICTURE, np.asarray(PICTURE)]
+    path.write_bytes(encoded(PICTURE, "PNG"))
+    sources: list[ImageSource] = [path, str(path), encoded(PICTURE, "PNG"), PICTURE, np.asarray(PICTURE)]
     scores = [tiny.score(image=source).scores for source in sources]
     assert all(score == scores[0] for score in scores)
 
@@ -109,14 +103,9 @@ def test_posts_and_parts_of_a_post_do_not_mix(tiny: Moderator) -> None:
 
 def test_an_animation_has_the_highest_score_of_its_frames(tiny: Moderator) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=50)
-    animated = tiny.score(image=buffer.getvalue()).scores
-    stills = []
-    for frame in frames:
-        still = io.BytesIO()
-        frame.save(still, "GIF")
-        stills.append(tiny.score(image=still.getvalue()).scores)
+    animation = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
+    animated = tiny.score(image=animation).scores
+    stills = [tiny.score(image=encoded(frame, "GIF")).scores for frame in frames]
     assert animated == pytest.approx({name: max(still[name] for still in stills) for name in animated}, abs=1e-6)
 
 
@@ -197,7 +186,7 @@ def test_a_policy_file_that_was_fitted_to_another_model_is_told_once(
 
 
 def test_relative_images_start_from_the_image_root(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    (tmp_path / "picture.png").write_bytes(encoded())
+    (tmp_path / "picture.png").write_bytes(encoded(PICTURE, "PNG"))
     moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)
     assert moderator.score(image="picture.png").text_weight == 0
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
+from tests.support.pictures import encoded
 
 from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError, InputError, PostError, TableError
@@ -232,8 +233,7 @@ def test_a_single_post_that_cannot_be_scored_raises(tiny: Moderator) -> None:
 
 def test_file_objects_and_arrays_are_images(tiny: Moderator) -> None:
     image = Image.new("RGB", (20, 20), "navy")
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    buffer = io.BytesIO(encoded(image, "PNG"))
     buffer.read()
     expected = tiny.score(image=image).scores
     assert tiny.score(image=buffer).scores == expected

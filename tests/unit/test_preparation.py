@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.pictures import encoded
 
 from crossguard.bundle import Bundle
 from crossguard.data.image_limits import ImageLimits
@@ -18,17 +19,15 @@ from crossguard.records import Post
 
 def photograph() -> bytes:
     small = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8))
-    buffer = io.BytesIO()
-    small.resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "JPEG")
-    return buffer.getvalue()
+    return encoded(small.resize((640, 480), Image.Resampling.BICUBIC), "JPEG")
 
 
 @pytest.mark.parametrize("mode", ["exact", "fast"])
 def test_exact_pixels_are_those_of_the_reference_and_fast_ones_are_near(tiny_bundle: Bundle, mode: PixelMode) -> None:
-    encoded = photograph()
-    reference = to_pixels(Image.open(io.BytesIO(encoded)).convert("RGB"), tiny_bundle.manifest.image)
+    photo = photograph()
+    reference = to_pixels(Image.open(io.BytesIO(photo)).convert("RGB"), tiny_bundle.manifest.image)
     preparation = Preparation(tiny_bundle, ImageLimits(), pixels=mode)
-    pixels = preparation.prepare(Post("1", image=encoded)).frames[0]
+    pixels = preparation.prepare(Post("1", image=photo)).frames[0]
     difference = np.abs(pixels.astype(int) - reference)
     if mode == "exact":
         assert difference.max() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.support.pictures import encoded
 
 from crossguard.bundle import Bundle
 from crossguard.deploy.sagemaker.package import package_model
@@ -79,9 +79,8 @@ def container(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def picture() -> str:
-    buffer = io.BytesIO()
-    Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB").save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+    image = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB")
+    return base64.b64encode(encoded(image, "PNG")).decode()
 
 
 def test_the_request_of_the_cards_is_answered(container: Container, tiny: Moderator) -> None:

@@ -51,9 +51,7 @@ def test_real_pictures(shared_data: Path) -> None:
 
 @pytest.mark.parametrize(("size", "expected"), [((1000, 500), (360, 180)), ((50, 80), (50, 80))])
 def test_a_picture_becomes_a_small_jpeg_of_the_same_shape(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGBA", size, (200, 30, 30, 255)).save(buffer, "PNG")
-    head, _, data = thumbnail(buffer.getvalue()).partition(",")
+    head, _, data = thumbnail(encoded(Image.new("RGBA", size, (200, 30, 30, 255)), "PNG")).partition(",")
     assert head == "data:image/jpeg;base64"
     small = Image.open(io.BytesIO(base64.b64decode(data)))
     assert (small.format, small.size) == ("JPEG", expected)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from tests.support.pictures import encoded
 
 from crossguard.cache import keep
 from crossguard.data.image_limits import ImageLimits
@@ -30,9 +31,7 @@ def drawn(*lines: str) -> Image.Image:
 
 
 def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(image, "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +51,11 @@ def test_words_of_a_photo_that_is_scored_at_a_smaller_size_are_read(reader: Word
     photo = photo.rotate(180)
     exif = photo.getexif()
     exif[0x0112] = 3
-    turned = io.BytesIO()
-    photo.save(turned, "JPEG", exif=exif)
+    turned = encoded(photo, "JPEG", exif=exif)
     with pytest.raises(ImageError, match=r"would take 390,168,576 \(8064 x 6048"):
-        decode(turned.getvalue())
-    assert reader.read(turned.getvalue()) == "GOOD MORNING"
-    assert thumbnail(turned.getvalue()).startswith("data:image/jpeg;base64,")
+        decode(turned)
+    assert reader.read(turned) == "GOOD MORNING"
+    assert thumbnail(turned).startswith("data:image/jpeg;base64,")
 
 
 def test_no_words(reader: WordReader) -> None:
@@ -66,9 +64,8 @@ def test_no_words(reader: WordReader) -> None:
 
 def test_words_of_every_sampled_frame_once(reader: WordReader) -> None:
     frames = [drawn("HELLO"), drawn("HELLO"), drawn("WORLD")]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=100)
-    assert reader.read(buffer.getvalue()).splitlines() == ["HELLO", "WORLD"]
+    animation = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
+    assert reader.read(animation).splitlines() == ["HELLO", "WORLD"]
 
 
 def test_same_content_is_read_once(reader: WordReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
-import tarfile
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.support.tables import packed
 
 from crossguard.data.columns import Columns
 from crossguard.data.post_builder import PostBuilder
@@ -110,11 +109,7 @@ def test_the_report_of_prepare_is_no_table_beside_its_own(tmp_path: Path) -> Non
 
 
 def test_a_tar_file_of_webdataset_is_read(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "posts.tar", "w") as tar:
-        for name, content in (("a.txt", b"one"), ("b.txt", b"two")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+    (tmp_path / "posts.tar").write_bytes(packed({"a.txt": b"one", "b.txt": b"two"}))
     assert texts(tmp_path / "posts.tar") == ["one", "two"]
 
 

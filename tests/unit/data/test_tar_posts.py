@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.support.tables import packed
 
 from crossguard.data import tar_posts
 from crossguard.data.columns import Columns
@@ -15,16 +16,6 @@ from crossguard.data.post_builder import PostBuilder
 from crossguard.data.tar_posts import read_tar
 from crossguard.errors import TableError
 from crossguard.records import Post
-
-
-def packed(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def hundred() -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import parquet
+from tests.support.pictures import encoded
 
 from crossguard.jobs import run
 from crossguard.jobs.job import ScoringJob
@@ -104,9 +104,7 @@ def write_parquet(path: Path, count: int, rows_per_group: int) -> Path:
 
 def png(size: tuple[int, int]) -> bytes:
     """An encoded image of one colour."""
-    stream = BytesIO()
-    Image.new("RGB", size, "blue").save(stream, "PNG")
-    return stream.getvalue()
+    return encoded(Image.new("RGB", size, "blue"), "PNG")
 
 
 def parts_of(folder: Path) -> dict[str, bytes]:

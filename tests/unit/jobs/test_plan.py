@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import tarfile
 from io import BytesIO
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from tests.unit.jobs.conftest import write_jsonl, write_parquet
+from tests.support.tables import packed
+from tests.unit.jobs.conftest import png, write_jsonl, write_parquet
 
 from crossguard.data.columns import Columns
 from crossguard.data.tables import PostReader
@@ -129,20 +128,14 @@ def test_packed_files_are_units_of_their_own(tmp_path: Path, gz: str, zst: str) 
 
 
 def test_a_tar_file_groups_members_by_name(tmp_path: Path) -> None:
-    image = BytesIO()
-    Image.new("RGB", (8, 8), "red").save(image, "PNG")
     path = tmp_path / "in.tar"
     members = {
-        "s/1.png": image.getvalue(),
+        "s/1.png": png((8, 8)),
         "s/1.txt": b"hello",
         "s/2.json": b'{"id": "two", "text": "b"}',
         "s/3.cls": b"0",
     }
-    with tarfile.open(path, "w") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, BytesIO(content))
+    path.write_bytes(packed(members))
     posts = read(plan(path), path)
     assert [(post.id, post.text, post.image is not None) for post in posts] == [
         ("s/1", "hello", True),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 from tests.support.object_storage import Faults, files_in, s3_server, upload
-from tests.unit.jobs.conftest import parts_of
+from tests.unit.jobs.conftest import parts_of, png
 
 from crossguard.bundle import Bundle
 from crossguard.cli.evaluate import command
@@ -59,10 +57,8 @@ def test_a_storage_holds_what_a_disk_would(
 @pytest.mark.usefixtures("inline")
 def test_images_beside_a_table_in_a_storage(s3: tuple[str, Faults], tmp_path: Path, tiny_bundle: Bundle) -> None:
     address, _ = s3
-    image = BytesIO()
-    Image.new("RGB", (40, 40), "blue").save(image, "PNG")
     (tmp_path / "in" / "images").mkdir(parents=True)
-    (tmp_path / "in" / "images" / "blue.png").write_bytes(image.getvalue())
+    (tmp_path / "in" / "images" / "blue.png").write_bytes(png((40, 40)))
     (tmp_path / "in" / "posts.csv").write_text("id,image_path\n1,images/blue.png\n2,images/none.png\n3,../x.png\n")
     upload(address.format("memes"), tmp_path / "in")
     summary = score_files(address.format("memes/*.csv"), tmp_path / "out", model=tiny_bundle.folder)
