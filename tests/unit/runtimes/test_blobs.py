@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import pytest
+from tests.support.openvino_graphs import before_compiling
 
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
@@ -34,15 +35,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Grows with each graph that is compiled."""
     lacks_kernels()  # the first time, it compiles what it tries
-    calls: list[Any] = []
-    compile_model = ov.Core.compile_model
-
-    def counted(core: Any, *arguments: Any) -> Any:
-        calls.append(arguments)
-        return compile_model(core, *arguments)
-
-    monkeypatch.setattr(ov.Core, "compile_model", counted)
-    return calls
+    graphs: list[Any] = []
+    before_compiling(monkeypatch, lambda graph, _: graphs.append(graph))
+    return graphs
 
 
 def scores(bundle: Bundle) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import pytest
+from tests.support.openvino_graphs import before_compiling
 
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
@@ -21,13 +22,7 @@ from crossguard.runtimes.openvino import OpenVINORuntime
 def test_a_graph_without_jobs_is_never_compiled(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     lacks_kernels()  # compiles a layer of its own, once in a process
     compiled: list[Any] = []
-    compile_model = ov.Core.compile_model
-
-    def counted(core: Any, *arguments: Any) -> Any:
-        compiled.append(arguments)
-        return compile_model(core, *arguments)
-
-    monkeypatch.setattr(ov.Core, "compile_model", counted)
+    before_compiling(monkeypatch, lambda graph, _: compiled.append(graph))
     runtime = OpenVINORuntime(tiny_bundle.graphs)
     assert runtime.inputs("text") == ("input_ids", "attention_mask")
     assert not compiled
@@ -49,14 +44,11 @@ def test_a_broken_graph_is_told_when_the_model_is_loaded(tiny_bundle: Bundle, tm
 def test_a_graph_without_a_bf16_kernel_is_computed_in_fp32(
     tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compile_model = ov.Core.compile_model
-
-    def refuse_bf16(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+    def refuse_bf16(_: Any, settings: dict[str, Any]) -> None:
         if settings["INFERENCE_PRECISION_HINT"] == ov.Type.bf16:
             raise RuntimeError("No suitable implementations")
-        return compile_model(core, model, device, settings)
 
-    monkeypatch.setattr(ov.Core, "compile_model", refuse_bf16)
+    before_compiling(monkeypatch, refuse_bf16)
     moderator = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16")
     assert moderator.runtime.name.endswith("(fp32)")
     found = moderator.score(text="hello")
@@ -68,28 +60,23 @@ def test_a_graph_without_a_bf16_kernel_is_computed_in_fp32(
 def test_a_record_tells_the_graph_that_is_computed_in_fp32(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compile_model = ov.Core.compile_model
-
-    def refuse_images(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+    def refuse_images(model: Any, settings: dict[str, Any]) -> None:
         bf16 = settings["INFERENCE_PRECISION_HINT"] == ov.Type.bf16
         if bf16 and any(port.get_any_name() == "pixels" for port in model.inputs):
             raise RuntimeError("No suitable implementations")
-        return compile_model(core, model, device, settings)
 
-    monkeypatch.setattr(ov.Core, "compile_model", refuse_images)
+    before_compiling(monkeypatch, refuse_images)
     found = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16").score(text="hello")
     assert found.runtime.endswith("(text bf16, image fp32)")
 
 
 def test_each_graph_has_its_own_precision(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
-    compile_model = ov.Core.compile_model
 
-    def noted(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+    def note(model: Any, settings: dict[str, Any]) -> None:
         asked[model.inputs[0].get_any_name()] = settings["INFERENCE_PRECISION_HINT"]
-        return compile_model(core, model, device, settings)
 
-    monkeypatch.setattr(ov.Core, "compile_model", noted)
+    before_compiling(monkeypatch, note)
     runtime = OpenVINORuntime(tiny_bundle.graphs, {"text": "bf16"})
     assert runtime.name.endswith("(text bf16, image fp32)")
     ids = np.ones((1, 3), dtype=np.int64)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import openvino as ov
 import pytest
+from tests.support.openvino_graphs import before_compiling
 
 from crossguard.bundle import Bundle
 from crossguard.moderator import Moderator
@@ -137,14 +137,11 @@ def test_a_cache_that_cannot_be_written_does_not_matter(tiny_bundle: Bundle, mon
 
 
 def test_a_precision_that_fails_is_not_chosen(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    compile_model = ov.Core.compile_model
-
-    def refuse_bf16(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+    def refuse_bf16(model: Any, settings: dict[str, Any]) -> None:
         if settings["INFERENCE_PRECISION_HINT"] == "bf16" and model.inputs[0].get_any_name() == "pixels":
             raise RuntimeError("Check failed\nNo suitable implementations")
-        return compile_model(core, model, device, settings)
 
-    monkeypatch.setattr(ov.Core, "compile_model", refuse_bf16)
+    before_compiling(monkeypatch, refuse_bf16)
     text, image = measure(tiny_bundle.graphs, BOTH)
     assert set(text.milliseconds) == set(BOTH)
     assert all(taken > 0 for taken in text.milliseconds.values())
