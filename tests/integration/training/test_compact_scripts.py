@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import correct_compact
+import correct_encoder
+import drop_overlaps
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -19,24 +19,11 @@ from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.registry import find
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-CORRECTIONS = SCRIPTS.parent / "src" / "crossguard" / "resources" / "templates" / "corrections.yaml"
-
 KEPT = ["what a lovely morning", "you are an idiot", "I hate women, all of them", "the bus is late again"]
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where dataclasses look for their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_posts_that_repeat_a_suite_are_dropped(tmp_path: Path) -> None:
-    overlaps = script("drop_overlaps")
-    suite = overlaps.Suite({"We met our new neighbours at the fair today.", "I like tea.", ":-)"})
+    suite = drop_overlaps.Suite({"We met our new neighbours at the fair today.", "I like tea.", ":-)"})
     rows = [
         Row("equal", "I LIKE TEA!!", labels={"racist": 0.0}),
         Row("near", "yes, we met our new neighbours at the fair today. lovely", labels={"racist": 0.0}),
@@ -46,7 +33,7 @@ def test_posts_that_repeat_a_suite_are_dropped(tmp_path: Path) -> None:
         Row("no words", "!!", labels={"racist": 0.0}),
     ]
     write_table(rows, ("racist",), "t", tmp_path / "t.parquet")
-    assert overlaps.clean(tmp_path / "t.parquet", suite) == {"equal": 1, "near": 1}
+    assert drop_overlaps.clean(tmp_path / "t.parquet", suite) == {"equal": 1, "near": 1}
     assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["other", "short", "words", "no words"]
 
 
@@ -71,12 +58,11 @@ def corrections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_correction_changes_what_is_said_of_its_sentences_and_of_nothing_else(
     corrections: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    correct = script("correct_compact")
     for name, value in {"RESOURCES": corrections, "STEPS": 60, "WARM_UP": 5}.items():
-        monkeypatch.setattr(correct, name, value)
+        monkeypatch.setattr(correct_compact, name, value)
     changed = ["bishops are disgusting pigs", "nuns should be shot", "monks sing on Sunday", "widows bake bread"]
     before = scores_of(find("compact"), [*changed, *KEPT])
-    correct.main()
+    correct_compact.main()
     after = scores_of(corrections / "out", [*changed, *KEPT])
     assert min(before[:2]) > 0.5 > max(after[:2])
     assert max(before[2:4]) < 0.1
@@ -84,20 +70,10 @@ def test_a_correction_changes_what_is_said_of_its_sentences_and_of_nothing_else(
     assert after[4:] == pytest.approx(before[4:], abs=0.1)
 
 
-@pytest.fixture
-def encoder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(SCRIPTS)
-    module = script("correct_encoder")
-    for name, value in {"STEPS": 6, "LEARNED": 1.0}.items():
-        monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr("correct_compact.WARM_UP", 1)
-    return module
-
-
-def test_the_encoder_is_read_out_of_its_graph_as_it_computes(encoder: ModuleType) -> None:
+def test_the_encoder_is_read_out_of_its_graph_as_it_computes() -> None:
     with Moderator.load(find("compact")) as model:
-        posts = encoder.encoded(model, [Post(str(place), text) for place, text in enumerate(KEPT)])
-        student = encoder.Student(model)
+        posts = correct_compact.encoded(model, [Post(str(place), text) for place, text in enumerate(KEPT)])
+        student = correct_encoder.Student(model)
         with torch.no_grad():
             found = student.logits(posts, np.arange(len(KEPT)))
             # The graph multiplies in 8 bits.
@@ -105,22 +81,22 @@ def test_the_encoder_is_read_out_of_its_graph_as_it_computes(encoder: ModuleType
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_the_encoder_learns_by_the_share_that_is_asked(
-    encoder: ModuleType, monkeypatch: pytest.MonkeyPatch, share: float
-) -> None:
-    monkeypatch.setattr(encoder, "LEARNED", share)
+def test_the_encoder_learns_by_the_share_that_is_asked(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    monkeypatch.setattr(correct_compact, "WARM_UP", 1)
+    for name, value in {"STEPS": 6, "LEARNED": share}.items():
+        monkeypatch.setattr(correct_encoder, name, value)
     said = [("he was fined for saying that monks are vermin", "religion")] * 8
     with Moderator.load(find("compact")) as model:
-        student = encoder.Student(model)
-        lesson = encoder.hateful(model, student.fusion, said, 8)
+        student = correct_encoder.Student(model)
+        lesson = correct_compact.hateful(model, student.fusion, said, 8)
         rows = np.arange(len(said))
         losses = []
         for _ in range(2):
             with torch.no_grad():
                 losses.append(
-                    encoder.missed_by(student.logits(lesson.posts, rows), lesson, torch.from_numpy(rows)).item()
+                    correct_compact.missed_by(student.logits(lesson.posts, rows), lesson, torch.from_numpy(rows)).item()
                 )
-            encoder.learn(student, [encoder.Course("agreeing", lesson)])
+            correct_encoder.learn(student, [correct_encoder.Course("agreeing", lesson)])
     assert (losses[1] == losses[0]) if share == 0 else (losses[1] < losses[0] - 0.001)
 
 
@@ -131,9 +107,9 @@ def scores_of(model: Path, texts: list[str]) -> list[float]:
 
 def test_no_sentence_of_a_correction_repeats_a_suite(shared_data: Path) -> None:
     """HateCheck and Madlibs measure the model: it must not have met their sentences."""
-    overlaps, frames = script("drop_overlaps"), yaml.safe_load(CORRECTIONS.read_text("utf-8"))
+    frames = yaml.safe_load((correct_compact.RESOURCES / "corrections.yaml").read_text("utf-8"))
     suites = ("hatecheck/test_suite_cases.csv:test_case", "madlibs/en_sentence_templates.csv:phrase")
-    suite = overlaps.Suite(set().union(*(overlaps.read_suite(f"{shared_data}/{name}") for name in suites)))
+    suite = drop_overlaps.Suite(set().union(*(drop_overlaps.read_suite(f"{shared_data}/{name}") for name in suites)))
     groups = ("women", "trans people", "gay people", "black people", "disabled people", "Muslims", "immigrants")
     whole = [
         *frames["harmless_of_some"],
