@@ -197,6 +197,22 @@ def item_of(page: Page) -> int:
     return int(page.url.split("/items/")[1].split("?")[0])
 
 
+def next_item(page: Page, running: RunningConsole, queue: str = "main") -> int:
+    """Goes to the next item of a queue by keyboard."""
+    page.goto(f"{running.url}/queues/{queue}")
+    page.keyboard.press("n")
+    return item_of(page)
+
+
+def log_in_again(page: Page, running: RunningConsole) -> None:
+    """Logs Ann in, in a tab of her browser."""
+    page.goto(f"{running.url}/login")
+    page.fill("input[name=name]", "Ann")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector("h1:has-text('Queues')")
+
+
 def at_first_item(
     running: RunningConsole, visit: Visit, items: int, before: Callable[[Page], object] = lambda _: None
 ) -> Page:
@@ -204,7 +220,5 @@ def at_first_item(
     running.fill(items)
     page = visit("Ann")
     before(page)
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    item_of(page)
+    next_item(page, running)
     return page

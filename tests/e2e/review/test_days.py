@@ -22,6 +22,8 @@ from tests.e2e.review.conftest import (
     at_first_item,
     item_of,
     join,
+    log_in_again,
+    next_item,
 )
 from tests.support.pictures import data_url, encoded
 from tests.support.postgres import PostgresServer
@@ -45,11 +47,7 @@ def serious(page: Page) -> list[Any]:
 def test_two_reviewers_by_keyboard_alone(running: RunningConsole, visit: Visit) -> None:
     running.fill(6)
     ann, ben = visit("Ann"), visit("Ben")
-    seen = []
-    for page in (ann, ben):
-        page.goto(f"{running.url}/queues/main")
-        page.keyboard.press("n")
-        seen.append(item_of(page))
+    seen = [next_item(page, running) for page in (ann, ben)]
     assert len(set(seen)) == 2, "nobody gets the item of another"
     ann.keyboard.press("1")
     assert ann.locator("input[name='label.racist'][value=yes]").is_checked()
@@ -158,9 +156,7 @@ def test_a_switch_shows_and_hides_all_words_and_images_of_a_page(running: Runnin
     with running.store.write() as tx:
         tx.exec_driver_sql("UPDATE items SET text = text || ' vermin' WHERE id = 2")
     page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    item_of(page)
+    next_item(page, running)
     difference, earlier = page.locator(".alike li"), page.locator(".earlier li")
     for on in (True, False):
         page.click("button.switch:has-text('Text')")
@@ -202,9 +198,7 @@ def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConso
     ann.goto(f"{running.url}/queues/appeals")
     ann.keyboard.press("n")
     ann.wait_for_url("**/queues/appeals*nothing*")
-    ben.goto(f"{running.url}/queues/appeals")
-    ben.keyboard.press("n")
-    item_of(ben)
+    next_item(ben, running, "appeals")
     assert ben.locator("text=It was a quotation <b>here</b>.").count() == 1
     ben.keyboard.press("a")
     ben.wait_for_url("**/queues/appeals*")
@@ -233,9 +227,7 @@ def test_axe_finds_nothing_serious(running: RunningConsole, visit: Visit, scheme
     for path in ("/", "/queues/main", "/me", "/quality", "/log", "/people"):
         page.goto(running.url + path)
         found[path] = serious(page)
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    item_of(page)
+    next_item(page, running)
     page.click("fieldset.alike summary")
     assert page.locator("fieldset.alike li").count() == 2
     found["/items"] = serious(page)
@@ -300,13 +292,18 @@ def test_reading_and_deciding_without_javascript(running: RunningConsole, visit:
     assert item_of(page) == first
 
 
+def answer_in_vain(page: Page) -> None:
+    """Answers while nobody can take it."""
+    page.keyboard.press("1")
+    page.keyboard.press("b")
+    page.wait_for_selector("#notice:has-text('kept in this browser')")
+
+
 def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: ConsoleThread, visit: Visit) -> None:
     page = at_first_item(running, visit, 3)
     first = item_of(page)
     running.stop()
-    page.keyboard.press("1")
-    page.keyboard.press("b")
-    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    answer_in_vain(page)
     assert running.count(VOTES) == 0
     running.start()
     page.wait_for_selector("#undo:has-text('block')")
@@ -361,9 +358,7 @@ def test_an_answer_waits_while_the_database_is_away(
     page = at_first_item(running, visit, 3)
     first = item_of(page)
     postgres.stop()
-    page.keyboard.press("1")
-    page.keyboard.press("b")
-    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    answer_in_vain(page)
     other = page.context.new_page()
     answer = other.goto(f"{running.url}/queues/main")
     assert answer is not None
@@ -400,11 +395,8 @@ def test_an_answer_is_not_sent_to_another_console_at_the_same_address(
     running: ConsoleThread, visit: Visit, tmp_path: Path
 ) -> None:
     page = at_first_item(running, visit, 1)
-    item_of(page)
     running.stop()
-    page.keyboard.press("1")
-    page.keyboard.press("b")
-    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    answer_in_vain(page)
     other = page.context.new_page()
     page.close()
     running.store = Database.open(str(tmp_path / "other.sqlite"))
@@ -418,11 +410,8 @@ def test_an_answer_is_not_sent_to_another_console_at_the_same_address(
 
 def test_what_another_tab_has_sent_is_not_kept_again(running: ConsoleThread, visit: Visit) -> None:
     page = at_first_item(running, visit, 1)
-    item_of(page)
     running.stop()
-    page.keyboard.press("1")
-    page.keyboard.press("b")
-    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    answer_in_vain(page)
     page.evaluate("localStorage.clear()")
     page.wait_for_selector("#notice:has-text('sent from another tab')")
     assert page.evaluate("localStorage.length") == 0
@@ -431,7 +420,6 @@ def test_what_another_tab_has_sent_is_not_kept_again(running: ConsoleThread, vis
 
 def test_a_login_that_ends_costs_no_comment(running: ConsoleThread, visit: Visit) -> None:
     page = at_first_item(running, visit, 1)
-    item_of(page)
     page.keyboard.press("1")
     page.fill("#decide textarea", "as they said")
     with running.store.write() as tx:
@@ -439,12 +427,7 @@ def test_a_login_that_ends_costs_no_comment(running: ConsoleThread, visit: Visit
     page.evaluate("htmx.ajax('POST', `${location.pathname}/renew`, '.lease').catch(() => {})")
     page.wait_for_selector("#notice:has-text('log in again in another tab')")
     assert page.locator(".lease").inner_text() == ""
-    other = page.context.new_page()
-    other.goto(f"{running.url}/login")
-    other.fill("input[name=name]", "Ann")
-    other.fill("input[name=password]", PASSWORD)
-    other.click("button.primary")
-    other.wait_for_selector("h1:has-text('Queues')")
+    log_in_again(page.context.new_page(), running)
     page.click("button.action.block")
     page.wait_for_url("**/queues/main*")
     assert running.count("SELECT count(*) FROM votes WHERE comment = 'as they said' AND action = 'block'") == 1
@@ -455,7 +438,7 @@ def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: Conso
     process.fill(12)
     with httpx2.Client(base_url=process.url, follow_redirects=False, timeout=60) as client:
         link = process.person("Ann")
-        client.post(link, data={"password": "correct horse", "again": "correct horse"})
+        client.post(link, data={"password": PASSWORD, "again": PASSWORD})
         token = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
         answered = []
         for turn in range(12):

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route
-from tests.e2e.review.conftest import PASSWORD, VOTES, ConsoleThread, RunningConsole, Visit, at_first_item, item_of
+from playwright.sync_api import Route
+from tests.e2e.review.conftest import (
+    VOTES,
+    ConsoleThread,
+    RunningConsole,
+    Visit,
+    at_first_item,
+    item_of,
+    log_in_again,
+)
 
 Answer = Callable[[Route], None]
 FIELDS = ("input[name='label.racist'][value=yes]", "input[name=alike]")
@@ -88,14 +96,6 @@ def test_a_switch_goes_on_with_the_login_of_another_tab(running: RunningConsole,
     page.click("button.action.block")
     page.wait_for_url("**/queues/main*")
     assert running.count("SELECT count(*) FROM votes WHERE comment = 'as they said'") == 1
-
-
-def log_in_again(page: Page, running: RunningConsole) -> None:
-    page.goto(f"{running.url}/login")
-    page.fill("input[name=name]", "Ann")
-    page.fill("input[name=password]", PASSWORD)
-    page.click("button.primary")
-    page.wait_for_selector("h1:has-text('Queues')")
 
 
 # The next answer is sent when the test calls `release`, or its sending ends as the page's patience does.
