@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crossguard.cache import cache_folder
+from crossguard.cache import cache_folder, keep
 from crossguard.training.batches import Batcher
 from crossguard.training.objective import Objective
 
@@ -57,10 +57,6 @@ def _read(file: Path) -> dict[str, Features]:
 
 
 def _write(file: Path, known: dict[str, Features]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}.npz")
-    try:
-        np.savez(draft, keys=np.array(list(known)), features=np.stack(list(known.values())))
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    content = io.BytesIO()
+    np.savez(content, keys=np.array(list(known)), features=np.stack(list(known.values())))
+    keep(file, content.getbuffer())
