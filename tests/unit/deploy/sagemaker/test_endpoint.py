@@ -160,7 +160,7 @@ class Stubbed:
         else:
             self.stub.add_response("describe_stacks", stacks(status))
 
-    def expect_change(self, verb: str, body: dict[str, Any], *, ends: str, options: dict[str, str]) -> None:
+    def expect_change(self, verb: str, body: dict[str, Any], *, ends: str, **options: str) -> None:
         parameters = {"StackName": "hate", "TemplateBody": json.dumps(body), **options}
         self.stub.add_response(f"{verb}_stack", {"StackId": STACK}, parameters)
         for _ in ("by the waiter", "by us"):
@@ -179,8 +179,8 @@ def update_in_two_steps(endpoint: Endpoint, *, ends: str) -> tuple[Stubbed, dict
     session = Stubbed()
     session.expect_stack("UPDATE_COMPLETE")
     session.stub.add_response("get_template", {"TemplateBody": json.dumps(before)}, {"StackName": "hate"})
-    session.expect_change("update", unscaled(before), ends="UPDATE_COMPLETE", options={})
-    session.expect_change("update", after.template(), ends=ends, options={})
+    session.expect_change("update", unscaled(before), ends="UPDATE_COMPLETE")
+    session.expect_change("update", after.template(), ends=ends)
     return session, before, after
 
 
@@ -194,7 +194,8 @@ def test_another_instance_type_of_a_scaled_endpoint_is_an_update_without_and_one
 
 def event(status: str, reason: str = "", *, of: str = "Endpoint") -> dict[str, Any]:
     ids = {"StackId": STACK, "StackName": "hate", "EventId": status + reason, "Timestamp": "2026-11-25T13:30:00Z"}
-    return {**ids, "PhysicalResourceId": of, "ResourceStatus": status, "ResourceStatusReason": reason}
+    told = {"ResourceStatusReason": reason} if reason else {}
+    return {**ids, "PhysicalResourceId": of, "ResourceStatus": status, **told}
 
 
 SPRING = [event("UPDATE_FAILED", "limit of 0 instances"), event("UPDATE_IN_PROGRESS", of=STACK)]
@@ -211,7 +212,7 @@ def test_the_reason_of_a_failed_update_is_not_that_of_an_earlier_one(endpoint: E
     session = Stubbed()
     session.expect_stack("UPDATE_ROLLBACK_COMPLETE")
     session.stub.add_response("get_template", {"TemplateBody": json.dumps(endpoint.template())})
-    session.expect_change("update", after.template(), ends="UPDATE_ROLLBACK_COMPLETE", options={})
+    session.expect_change("update", after.template(), ends="UPDATE_ROLLBACK_COMPLETE")
     session.stub.add_response("describe_stack_events", {"StackEvents": [*TODAY, *SPRING]})
     with pytest.raises(DeployError, match="not UPDATE_COMPLETE: It did not pass the ping health check"):
         after.deploy(session)
@@ -226,7 +227,7 @@ def test_a_failed_update_to_another_instance_type_gives_the_scaling_back(endpoin
         there = after.template() if then == "gone through" else unscaled(before)
         session.stub.add_response("get_template", {"TemplateBody": json.dumps(there)}, {"StackName": "hate"})
     if then == "restored":
-        session.expect_change("update", before, ends="UPDATE_COMPLETE", options={})
+        session.expect_change("update", before, ends="UPDATE_COMPLETE")
     elif then == "refused":
         session.stub.add_client_error("update_stack", "AccessDenied", "not you")
     with pytest.raises(DeployError, match="did not pass the ping health check") as told:
@@ -238,17 +239,13 @@ def test_a_failed_update_to_another_instance_type_gives_the_scaling_back(endpoin
 def test_a_container_that_does_not_come_up_is_told_with_awss_reason(endpoint: Endpoint) -> None:
     session = Stubbed()
     session.expect_stack(None)
-    session.expect_change("create", endpoint.template(), ends="DELETE_COMPLETE", options={"OnFailure": "DELETE"})
+    session.expect_change("create", endpoint.template(), ends="DELETE_COMPLETE", OnFailure="DELETE")
     events = [
-        {"ResourceStatus": "DELETE_COMPLETE"},
-        {"ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "Resource creation cancelled"},
-        {"ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "It did not pass the ping health check."},
+        event("DELETE_COMPLETE", of=STACK),
+        event("CREATE_FAILED", "Resource creation cancelled"),
+        event("CREATE_FAILED", "It did not pass the ping health check."),
     ]
-    identified = [
-        {**event, "StackId": STACK, "StackName": "hate", "EventId": str(place), "Timestamp": "2026-11-25T13:30:00Z"}
-        for place, event in enumerate(events)
-    ]
-    session.stub.add_response("describe_stack_events", {"StackEvents": identified}, {"StackName": ANY})
+    session.stub.add_response("describe_stack_events", {"StackEvents": events}, {"StackName": ANY})
     with pytest.raises(DeployError, match=r"DELETE_COMPLETE.*did not pass the ping health check"):
         endpoint.deploy(session)
 
@@ -288,7 +285,7 @@ def test_a_template_that_another_program_sent_as_yaml_is_replaced(endpoint: Endp
     session = Stubbed()
     session.expect_stack("UPDATE_COMPLETE")
     session.stub.add_response("get_template", {"TemplateBody": "Resources: {Model: !Ref x}"}, {"StackName": "hate"})
-    session.expect_change("update", endpoint.template(), ends="UPDATE_COMPLETE", options={})
+    session.expect_change("update", endpoint.template(), ends="UPDATE_COMPLETE")
     assert endpoint.deploy(session) == "updated"
     session.stub.assert_no_pending_responses()
 
