@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, person
+from tests.unit.review.conftest import NOW, person, row
 
 from crossguard.review import server
 from crossguard.review.console import Console
@@ -86,8 +86,7 @@ def test_content_is_deleted_in_time_while_the_console_runs(
     with background(console):
         limit = time.monotonic() + 20
         while time.monotonic() < limit:
-            with database.read() as db:
-                texts = [items.get(db, number).text for number in (1, 2)]
+            texts = [row(database, number).text for number in (1, 2)]
             if not texts[0]:
                 break
             time.sleep(0.02)

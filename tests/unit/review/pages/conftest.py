@@ -46,6 +46,12 @@ def log_in(client: TestClient, console: Console, name: str = "Ann", role: Role =
     return csrf_of(answer.text)
 
 
+def limit(console: Console, *queues: str) -> None:
+    """Lets Ann work in these queues alone."""
+    with console.database.write() as tx:
+        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=list(queues))
+
+
 def csrf_of(page: str) -> str:
     found = re.search(r'<meta name="csrf" content="([^"]+)"', page)
     assert found is not None

@@ -7,10 +7,9 @@ from starlette.testclient import TestClient
 from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
-from tests.unit.review.pages.conftest import log_in
+from tests.unit.review.pages.conftest import limit, log_in
 
 from crossguard.review.console import Console
-from crossguard.review.store import people
 
 
 def test_an_image_has_a_page_of_its_own_for_those_who_may_see_it(client: TestClient, console: Console) -> None:
@@ -21,7 +20,6 @@ def test_an_image_has_a_page_of_its_own_for_those_who_may_see_it(client: TestCli
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert 'src="/images/1"' in page.text
     assert client.get("/images/1").headers["content-type"] == "image/jpeg"
-    with console.database.write() as tx:
-        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["another"])
+    limit(console, "another")
     for path in ("/images/1", "/images/1/full"):
         assert client.get(path).status_code == 404, path

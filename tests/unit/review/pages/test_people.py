@@ -9,12 +9,12 @@ from html import unescape
 import pytest
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, person
+from tests.unit.review.conftest import NOW, person, row
 from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
 from crossguard.review.roles import Role
-from crossguard.review.store import items, keys, log, people
+from crossguard.review.store import keys, log, people
 
 
 @pytest.fixture
@@ -139,5 +139,4 @@ def test_erasing_needs_an_author_and_counts(client: TestClient, console: Console
     assert client.post("/people/erase", data={"csrf": admin, "author": " "}).status_code == 422
     assert "Nothing was erased" in client.post("/people/erase", data={"csrf": admin, "author": "A"}).text
     assert "The content of 1 item was erased" in client.post("/people/erase", data={"csrf": admin, "author": "a"}).text
-    with console.database.read() as db:
-        assert [items.get(db, number).text == "" for number in (1, 2)] == [True, False]
+    assert [row(console.database, number).text == "" for number in (1, 2)] == [True, False]

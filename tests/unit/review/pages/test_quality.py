@@ -12,8 +12,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, cast, person
-from tests.unit.review.pages.conftest import ON_BOTH, log_in
+from tests.unit.review.conftest import NOW, cast, person, row
+from tests.unit.review.pages.conftest import ON_BOTH, limit, log_in
 
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
@@ -155,12 +155,10 @@ def test_nobody_downloads_texts_of_queues_that_they_do_not_see(
         cast(console.database, item, ben)
     assert "theirs" in client.get("/quality/decided.csv").text
     for queues, count in ((["de"], 1), (["de", "fr"], 2)):
-        with console.database.write() as tx:
-            people.change(tx, people.by_name(tx, "Ann")[0].id, queues=queues)
+        limit(console, *queues)
         table = client.get("/quality/decided.csv").text
         assert (table.count("\n"), "theirs" in table) == (1 + count, "fr" in queues)
-    with console.database.write() as tx:
-        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["main"])
+    limit(console, "main")
     assert "no item in your queues is decided yet" in client.get("/quality/decided.csv").text
 
 
@@ -181,8 +179,7 @@ def lead(client: TestClient, console: Console) -> str:
 
 def test_a_golden_item_knows_what_people_were_sure_of(client: TestClient, console: Console, lead: str) -> None:
     assert client.post("/items/1/gold", data={"csrf": lead}).status_code == 200
-    with console.database.read() as db:
-        golden = items.get(db, 3)
+    golden = row(console.database, 3)
     assert (golden.kind, golden.state, golden.queue, golden.stratum) == ("gold", "gold", "main", "routed")
     # Half of a yes is neither: a golden item must not test people on what nobody knew.
     assert golden.expected == {"action": "block", "labels": {"racist": "yes", "religion": "no"}}
@@ -224,8 +221,7 @@ def test_messages_that_were_given_up_are_sent_again(client: TestClient, console:
 @ON_BOTH
 @pytest.mark.parametrize("act", ["reopen", "gold"])
 def test_a_lead_changes_nothing_in_queues_of_others(client: TestClient, console: Console, lead: str, act: str) -> None:
-    with console.database.write() as tx:
-        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["escalated"])
+    limit(console, "escalated")
     assert client.post(f"/items/1/{act}", data={"csrf": lead}, follow_redirects=False).status_code == 403
     with console.database.read() as db:
         assert items.get(db, 1).state == "decided"
@@ -259,8 +255,7 @@ def test_a_golden_item_is_for_those_who_read_such_posts(
             votes.pass_on(tx, 1, ben, votes.ESCALATE, "", submission="e", now=NOW)
     cast(console.database, 1, cid)
     assert client.post("/items/1/gold", data={"csrf": token}).status_code == 200
-    with console.database.read() as db:
-        assert items.get(db, 2).queue == queue
+    assert row(console.database, 2).queue == queue
 
 
 def test_reviewers_do_none_of_these(client: TestClient, console: Console, lead: str) -> None:

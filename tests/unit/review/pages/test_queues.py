@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
-from tests.unit.review.pages.conftest import ON_BOTH, log_in
+from tests.unit.review.pages.conftest import ON_BOTH, limit, log_in
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
@@ -19,7 +19,7 @@ from crossguard.review.pages.queues import take_next
 from crossguard.review.pages.visit import Visit
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, items, listing, people, votes
+from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person, Session
 from crossguard.review.submissions import Expected
@@ -30,9 +30,7 @@ SPAM = "These people should all go back to where they came from, every single on
 def test_queues_are_for_those_whose_they_are(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     console.intake.take([submission("1"), submission("2", queue="escalated")], NOW)
-    with console.database.write() as tx:
-        person, _ = people.by_name(tx, "Ann")
-        people.change(tx, person.id, queues=["main"])
+    limit(console, "main")
     assert client.get("/queues/main").status_code == 200
     assert client.get("/queues/escalated").status_code == 403
     assert client.get("/items/2").status_code == 403
@@ -48,8 +46,7 @@ def test_own_answers_show_no_words_of_queues_that_one_no_longer_sees(client: Tes
         client.post(f"/items/{item}/claim", data={"csrf": token})
         client.post(f"/items/{item}/vote", data=answer)
     assert "lost words" in client.get("/me").text
-    with console.database.write() as tx:
-        people.change(tx, people.by_name(tx, "Ann")[0].id, queues=["main"])
+    limit(console, "main")
     page = client.get("/me").text
     assert "kept words" in page
     assert "lost words" not in page
