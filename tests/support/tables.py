@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 
 from crossguard.data.tables import PostReader
@@ -39,6 +42,25 @@ def packed(members: dict[str, bytes]) -> bytes:
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def workbook(path: Path, *rows: Sequence[Any]) -> Path:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def with_sheet(path: Path, changed: Callable[[bytes], bytes]) -> Path:
+    """Changes the XML of the first sheet."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = changed(parts["xl/worksheets/sheet1.xml"])
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return path
 
 
 def read(path: Path, **options: Any) -> list[Post]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
-from tests.support.tables import ROUNDED, read
+from tests.support.tables import ROUNDED, read, with_sheet, workbook
 
 from crossguard.data.columns import Columns
 from crossguard.data.excel_rows import ExcelPosts
@@ -53,27 +51,8 @@ def test_a_workbook_is_closed(tmp_path: Path, opened: list[Any], *, refused: boo
     assert book._archive.fp is None
 
 
-def workbook(path: Path, *rows: Sequence[Any]) -> Path:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(path)
-    return path
-
-
 def numbered(path: Path, count: int) -> Path:
     return workbook(path, ["id", "text"], *([f"p{number}", f"hello {number}"] for number in range(count)))
-
-
-def with_sheet(path: Path, changed: Callable[[bytes], bytes]) -> Path:
-    """Changes the XML of the first sheet."""
-    with zipfile.ZipFile(path) as book:
-        parts = {name: book.read(name) for name in book.namelist()}
-    parts["xl/worksheets/sheet1.xml"] = changed(parts["xl/worksheets/sheet1.xml"])
-    with zipfile.ZipFile(path, "w") as book:
-        for name, content in parts.items():
-            book.writestr(name, content)
-    return path
 
 
 @pytest.mark.parametrize("said", ["A1", "A1:B3", "A1:A300"])

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.support.object_storage import s3_server, upload
+from tests.support.tables import workbook
 from tests.support.written import KEPT, ROWS, write
 
 from crossguard.data.outputs import journal_of
@@ -128,10 +129,7 @@ def rewritten(path: Path, change: Callable[[list[list[Any]]], None]) -> None:
     else:
         rows = [list(row) for row in openpyxl.load_workbook(path).active.values]
         change(rows)
-        book = openpyxl.Workbook()
-        for row in rows:
-            book.active.append(row)
-        book.save(path)
+        workbook(path, *rows)
 
 
 @pytest.mark.parametrize("place", [0, 3, 99])

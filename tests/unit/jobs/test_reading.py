@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
-import zipfile
 from pathlib import Path
 
-import openpyxl
 import pytest
 from tests.support.object_storage import s3_server, upload
+from tests.support.tables import with_sheet, workbook
 from tests.unit.jobs.conftest import png, write_parquet
 
 from crossguard.data.columns import Columns
@@ -157,15 +156,8 @@ def test_a_file_of_which_nothing_was_read_is_one_failed_post(tmp_path: Path, nam
 
 
 def test_a_workbook_damaged_in_the_middle_costs_the_rows_behind_alone(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for row in [["text"], *([f"post {number}"] for number in range(200))]:
-        book.active.append(row)
-    book.save(tmp_path / "whole.xlsx")
-    with zipfile.ZipFile(tmp_path / "whole.xlsx") as whole, zipfile.ZipFile(tmp_path / "cut.xlsx", "w") as cut:
-        for name in whole.namelist():
-            content = whole.read(name)
-            cut.writestr(name, content[: len(content) // 2] if name.endswith("sheet1.xml") else content)
-    ((*found, lost),) = read(tmp_path / "cut.xlsx")
+    path = workbook(tmp_path / "cut.xlsx", ["text"], *([f"post {number}"] for number in range(200)))
+    ((*found, lost),) = read(with_sheet(path, lambda sheet: sheet[: len(sheet) // 2]))
     assert [post.text for post in found] == [f"post {number}" for number in range(len(found))]
     assert len(found) > 50
     assert lost.error is not None
