@@ -142,19 +142,6 @@ def test_train_export_and_score(kind: tuple[str, str], table: Path, tmp_path: Pa
     assert moderator.score(image=dark).text_weight == 0
 
 
-def test_a_new_run_does_not_overwrite_an_old_one(table: Path, tmp_path: Path) -> None:
-    train(recipe_of(num_train_epochs=1), table, tmp_path / "run")
-    with pytest.raises(ConfigError, match="--resume"):
-        train(recipe_of(num_train_epochs=1), table, tmp_path / "run")
-    with pytest.raises(ConfigError, match="lr_head"):
-        train(recipe_of(num_train_epochs=1, lr_head=0.1), table, tmp_path / "run", resume=True)
-
-
-def test_nothing_to_resume_is_said(table: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no run to resume"):
-        train(recipe_of(), table, tmp_path / "run", resume=True)
-
-
 def test_missing_pictures_stop_a_run(tmp_path: Path) -> None:
     table = write_tiny_table(tmp_path / "table")
     for number in range(0, 60, 2):
