@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import runpy
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import write_limits_docs as script
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -18,8 +18,7 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 
 def test_limits_are_those_of_the_code() -> None:
-    script = runpy.run_path(str(ROOT / "scripts" / "write_limits_docs.py"))
-    assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run scripts/write_limits_docs.py"
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run scripts/write_limits_docs.py"
 
 
 def served(project: dict[str, Any]) -> list[Requirement]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import pytest
-
-audit = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "audit_dependencies.py"))["audit"]
+from audit_dependencies import audit
 
 
 def test_a_lock_that_cannot_be_audited_is_not_taken_for_a_missing_network(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
+import write_soft_labels as script
+
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
 from crossguard.labels import HATE
@@ -19,7 +20,6 @@ from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
 from crossguard.training.sources import Fold, read_examples
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_soft_labels.py"
 FOLDS = 3
 TEACHER = """\
 label_schemes: [any, consensus]
@@ -38,8 +38,8 @@ sources:
 
 def run(*arguments: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        patch.setattr(sys, "argv", ["", *map(str, arguments)])
+        script.main()
 
 
 @pytest.fixture
