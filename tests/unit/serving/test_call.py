@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 from tests.support.decisions import decision, failed
+from tests.support.loops import in_loop
 from tests.support.serving import call_of, service_of
 
 from crossguard.engine import FAILED
@@ -234,67 +235,55 @@ async def soon(event: asyncio.Event) -> None:
     event.set()
 
 
-def test_a_block_of_a_client_that_stays_gives_its_result() -> None:
-    async def run() -> int:
-        async with while_connected(client_that(asyncio.Event())):
-            await asyncio.sleep(0)
-            return len(asyncio.all_tasks())
-
-    assert asyncio.run(run()) == 2
+@in_loop
+async def test_a_block_of_a_client_that_stays_gives_its_result() -> None:
+    async with while_connected(client_that(asyncio.Event())):
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 2
 
 
-def test_a_block_ends_when_the_client_disconnects() -> None:
-    cancelled = False
+@in_loop
+async def test_a_block_ends_when_the_client_disconnects() -> None:
+    gone, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def run() -> None:
-        nonlocal cancelled
-        gone = asyncio.Event()
-        later = asyncio.create_task(soon(gone))
+    async def work() -> None:
         try:
-            async with while_connected(client_that(gone)):
-                try:
-                    await asyncio.sleep(3600)
-                except asyncio.CancelledError:
-                    cancelled = True
-                    raise
-        finally:
-            await later
-            # Nothing is left of it: the task goes on as if it had never been cancelled.
-            await asyncio.sleep(0)
-            task = asyncio.current_task()
-            assert task is not None
-            assert task.cancelling() == 0
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
+    later = asyncio.create_task(soon(gone))
     with pytest.raises(ClientDisconnected):
-        asyncio.run(run())
-    assert cancelled
-
-
-def test_disconnecting_behind_the_block_cancels_nothing() -> None:
-    async def run() -> str:
-        gone = asyncio.Event()
         async with while_connected(client_that(gone)):
-            await asyncio.sleep(0)
-            gone.set()
-        await asyncio.sleep(0.01)
-        return "answered"
+            await work()
+    assert cancelled.is_set()
+    await later
+    # Nothing is left of it: the task goes on as if it had never been cancelled.
+    await asyncio.sleep(0)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
-    assert asyncio.run(run()) == "answered"
+
+@in_loop
+async def test_disconnecting_behind_the_block_cancels_nothing() -> None:
+    gone = asyncio.Event()
+    async with while_connected(client_that(gone)):
+        await asyncio.sleep(0)
+        gone.set()
+    await asyncio.sleep(0.01)
 
 
-def test_a_deadline_around_it_is_told_from_a_disconnect() -> None:
-    async def run() -> None:
+@in_loop
+async def test_a_deadline_around_it_is_told_from_a_disconnect() -> None:
+    with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01), while_connected(client_that(asyncio.Event())):
             await asyncio.sleep(3600)
 
-    with pytest.raises(TimeoutError):
-        asyncio.run(run())
 
-
-def test_an_error_of_the_block_is_raised_as_it_is() -> None:
-    async def run() -> None:
+@in_loop
+async def test_an_error_of_the_block_is_raised_as_it_is() -> None:
+    with pytest.raises(ValueError, match="broken"):
         async with while_connected(client_that(asyncio.Event())):
             raise ValueError("broken")
-
-    with pytest.raises(ValueError, match="broken"):
-        asyncio.run(run())

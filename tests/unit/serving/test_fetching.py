@@ -8,6 +8,7 @@ from typing import Any
 
 import httpcore2
 import pytest
+from tests.support.loops import in_loop
 
 from crossguard.errors import ConfigError, ImageError
 from crossguard.serving.bodies import BodyBudget, BodyHold
@@ -179,21 +180,16 @@ def test_an_address_is_encoded_as_browsers_do(monkeypatch: pytest.MonkeyPatch, p
     assert asked == [("media.example.com", target)]
 
 
-def test_the_time_of_an_image_begins_when_its_origin_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_the_time_of_an_image_begins_when_its_origin_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not while it waits for others of the same origin, of which few are asked for at once."""
     fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     answered(fetcher, monkeypatch, seconds=0.15)
-
-    async def fetch_all() -> list[bytes]:
-        hold = BodyHold(BodyBudget(1000))
-        return await asyncio.gather(
-            *(
-                fetcher.fetch(f"https://media.example.com/{number}", hold)
-                for number in range(8 * CONNECTIONS_PER_ORIGIN)
-            )
-        )
-
-    assert asyncio.run(fetch_all()) == [b"image"] * 8 * CONNECTIONS_PER_ORIGIN
+    hold, urls = (
+        BodyHold(BodyBudget(1000)),
+        [f"https://media.example.com/{n}" for n in range(8 * CONNECTIONS_PER_ORIGIN)],
+    )
+    assert await asyncio.gather(*(fetcher.fetch(url, hold) for url in urls)) == [b"image"] * len(urls)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111"])
@@ -237,16 +233,14 @@ def test_private_addresses_are_a_choice() -> None:
     assert is_allowed("fec0::1", private=True)  # their predecessors, which some networks still have
 
 
-def test_one_internal_address_of_a_name_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_one_internal_address_of_a_name_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(*_: Any, **__: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 80)) for ip in ("93.184.216.34", "127.0.0.1")]
 
-    async def connect() -> None:
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
-        await GuardedBackend(private=False, timeout_s=1).connect_tcp("media.example.com", 80)
-
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     with pytest.raises(ImageError, match="leads to a private address"):
-        asyncio.run(connect())
+        await GuardedBackend(private=False, timeout_s=1).connect_tcp("media.example.com", 80)
 
 
 def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
+from tests.support.loops import in_loop
 
 from crossguard.errors import ConfigError
 from crossguard.serving import logs, server
@@ -102,13 +102,9 @@ def test_connections_that_the_files_leave_no_room_for_are_told(monkeypatch: pyte
     assert "max_connections (1024): connections stay below 512" in told[0]
 
 
-def on_loop(service: Service, test: Callable[[DrainingServer], Coroutine[Any, Any, None]]) -> None:
-    """Runs a test with a server that does not listen."""
-
-    async def run() -> None:
-        await test(DrainingServer(uvicorn.Config(lambda: None, log_config=None), service))
-
-    asyncio.run(run())
+def deaf(service: Service) -> DrainingServer:
+    """A server that does not listen; made in the loop that it belongs to."""
+    return DrainingServer(uvicorn.Config(lambda: None, log_config=None), service)
 
 
 @pytest.fixture
@@ -123,38 +119,35 @@ def brief(service: Service) -> Service:
     return service
 
 
-def test_sigterm_drains_and_then_stops(brief: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_sigterm_drains_and_then_stops(brief: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, float]] = []
     monkeypatch.setattr(logs, "event", lambda name, **fields: told.append((name, fields["seconds"])))
+    running, stopped = deaf(brief), asyncio.Event()
+    stop = running._stop
 
-    async def test(server: DrainingServer) -> None:
-        stop, stopped = server._stop, asyncio.Event()
+    def note() -> None:
+        stop()
+        stopped.set()
 
-        def note() -> None:
-            stop()
-            stopped.set()
-
-        monkeypatch.setattr(server, "_stop", note)
-        server.handle_exit(signal.SIGTERM, None)
-        assert brief.draining
-        assert not server.should_exit
-        async with asyncio.timeout(20):
-            await stopped.wait()
-        assert server.should_exit
-
-    on_loop(brief, test)
+    monkeypatch.setattr(running, "_stop", note)
+    running.handle_exit(signal.SIGTERM, None)
+    assert brief.draining
+    assert not running.should_exit
+    async with asyncio.timeout(20):
+        await stopped.wait()
+    assert running.should_exit
     assert told == [("draining", 0.01)]
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
-def test_sigint_or_a_second_signal_stops_at_once(patient: Service, signals: list[signal.Signals]) -> None:
-    async def test(server: DrainingServer) -> None:
-        for each in signals:
-            server.handle_exit(each, None)
-        assert server.should_exit
-        assert patient.draining
-
-    on_loop(patient, test)
+@in_loop
+async def test_sigint_or_a_second_signal_stops_at_once(patient: Service, signals: list[signal.Signals]) -> None:
+    running = deaf(patient)
+    for each in signals:
+        running.handle_exit(each, None)
+    assert running.should_exit
+    assert patient.draining
 
 
 def test_connections_that_the_kernel_holds_are_accepted_before_the_end() -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.loops import in_loop
 from tests.support.serving import service_of
 
 from crossguard.bundle import Bundle, write_manifest
-from crossguard.errors import BundleError, CrossguardError, ImageError, InputError
+from crossguard.errors import BundleError, ImageError, InputError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 from crossguard.serving.bodies import BodyHold
@@ -134,26 +135,20 @@ def test_levels_are_read_when_they_are_scraped(service: Service) -> None:
     assert sample(service, "crossguard_queue_posts") == 0
 
 
-def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     service = service_of(Moderator.load(tiny_bundle.folder), review_queue="http://127.0.0.1:9", review_key="k")
     review = Review()
     monkeypatch.setattr(service, "review", review)
-
-    async def live() -> None:
-        await service.start()
-        await service.stop()
-
-    asyncio.run(live())
+    await service.start()
+    await service.stop()
     assert review.calls == ["start", "stop"]
     with pytest.raises(InputError, match="closed"):
         service.served.base.submit([Post("1", "hello")])
 
 
-async def reloaded(service: Service) -> CrossguardError | None:
-    return await service.reload()
-
-
-def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
+@in_loop
+async def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(tiny_bundle.folder, folder)
     settings = ServeSettings(model=str(folder))
@@ -162,11 +157,11 @@ def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle,
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     manifest["model"]["version"] = "2.0.0"
     write_manifest(folder, manifest)
-    assert asyncio.run(reloaded(service)) is None
+    assert await service.reload() is None
     new = service.served
     assert new.base.bundle.manifest.model.version == "2.0.0"
     (folder / "text.onnx").write_bytes(b"broken")
-    assert "text.onnx" in str(asyncio.run(reloaded(service)))
+    assert "text.onnx" in str(await service.reload())
     assert service.served is new
     for outcome in ("done", "failed"):
         assert sample(service, "crossguard_reloads_total", outcome=outcome) == 1
@@ -174,29 +169,29 @@ def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle,
         each.base.close()
 
 
-def test_a_reload_ends_when_nobody_waits_for_it_any_more(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_a_reload_ends_when_nobody_waits_for_it_any_more(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A large model takes longer than a request may, and its caller would get an error for ever."""
-    loaded = replace(service.served)
+    loaded, waited = replace(service.served), threading.Event()
 
     def load(_: ServeSettings) -> Served:
         waited.wait(10)
         return loaded
 
-    async def run() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(service.reload()), 0.01)
-        assert service.served is not loaded
-        waited.set()
-        await asyncio.gather(*service._reloads)
-
-    waited = threading.Event()
     monkeypatch.setattr("crossguard.serving.service.load_served", load)
-    asyncio.run(run())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(service.reload()), 0.01)
+    assert service.served is not loaded
+    waited.set()
+    await asyncio.gather(*service._reloads)
     assert service.served is loaded
     assert sample(service, "crossguard_reloads_total", outcome="done") == 1
 
 
-def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@in_loop
+async def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after SIGHUP, where nobody takes its error."""
 
     def load(_: ServeSettings) -> Served:
@@ -204,7 +199,7 @@ def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.
 
     monkeypatch.setattr("crossguard.serving.service.load_served", load)
     old = service.served
-    assert str(asyncio.run(reloaded(service))) == "It is broken."
+    assert str(await service.reload()) == "It is broken."
     assert service.served is old
 
 
@@ -219,70 +214,61 @@ def finish(computed: list[Future[int]]) -> None:
         one.set_result(1)
 
 
-def test_all_that_is_ready_comes_with_one_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run() -> tuple[list[int], int]:
-        answers, computed = Answers(), [Future[int]() for _ in range(20)]
-        tasks = [await taken(answers, one) for one in computed]
-        loop, woken = asyncio.get_running_loop(), 0
-        wake = loop.call_soon_threadsafe
+@in_loop
+async def test_all_that_is_ready_comes_with_one_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, computed = Answers(), [Future[int]() for _ in range(20)]
+    tasks = [await taken(answers, one) for one in computed]
+    loop, woken = asyncio.get_running_loop(), 0
+    wake = loop.call_soon_threadsafe
 
-        def counted(*given: object) -> object:
-            nonlocal woken
-            woken += 1
-            return wake(*given)  # type: ignore[arg-type]  # passed on as it came
+    def counted(*given: object) -> object:
+        nonlocal woken
+        woken += 1
+        return wake(*given)  # type: ignore[arg-type]  # passed on as it came
 
-        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
-        for number, one in enumerate(computed):
-            one.set_result(number)
-        return list(await asyncio.gather(*tasks)), woken
-
-    assert asyncio.run(run()) == (list(range(20)), 1)
-
-
-def test_answers_come_from_threads_while_the_loop_delivers() -> None:
-    async def run() -> list[int]:
-        answers, computed = Answers(), [Future[int]() for _ in range(2000)]
-        tasks = [await taken(answers, one) for one in computed]
-        parts = [computed[start::4] for start in range(4)]
-        threads = [asyncio.to_thread(finish, part) for part in parts]
-        await asyncio.gather(*threads)
-        return list(await asyncio.wait_for(asyncio.gather(*tasks), 20))
-
-    assert asyncio.run(run()) == [1] * 2000
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    for number, one in enumerate(computed):
+        one.set_result(number)
+    assert await asyncio.gather(*tasks) == list(range(20))
+    assert woken == 1
 
 
-def test_an_error_is_raised_where_it_is_awaited() -> None:
-    async def run() -> None:
-        computed: Future[int] = Future()
-        task = await taken(Answers(), computed)
-        computed.set_exception(ValueError("broken"))
+@in_loop
+async def test_answers_come_from_threads_while_the_loop_delivers() -> None:
+    answers, computed = Answers(), [Future[int]() for _ in range(2000)]
+    tasks = [await taken(answers, one) for one in computed]
+    parts = [computed[start::4] for start in range(4)]
+    await asyncio.gather(*(asyncio.to_thread(finish, part) for part in parts))
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 20) == [1] * 2000
+
+
+@in_loop
+async def test_an_error_is_raised_where_it_is_awaited() -> None:
+    computed: Future[int] = Future()
+    task = await taken(Answers(), computed)
+    computed.set_exception(ValueError("broken"))
+    with pytest.raises(ValueError, match="broken"):
         await task
 
-    with pytest.raises(ValueError, match="broken"):
-        asyncio.run(run())
+
+@in_loop
+async def test_what_nobody_awaits_any_more_is_cancelled_and_the_rest_comes() -> None:
+    answers, dropped, wanted = Answers(), Future[int](), Future[int]()
+    first, second = await taken(answers, dropped), await taken(answers, wanted)
+    first.cancel()
+    await asyncio.wait({first})
+    wanted.set_result(7)
+    assert dropped.cancelled()
+    assert await second == 7
 
 
-def test_what_nobody_awaits_any_more_is_cancelled_and_the_rest_comes() -> None:
-    async def run() -> tuple[bool, int]:
-        answers, dropped, wanted = Answers(), Future[int](), Future[int]()
-        first, second = await taken(answers, dropped), await taken(answers, wanted)
-        first.cancel()
-        await asyncio.wait({first})
-        wanted.set_result(7)
-        return dropped.cancelled(), await second
-
-    assert asyncio.run(run()) == (True, 7)
-
-
-def test_work_that_was_cancelled_cancels_who_awaits_it() -> None:
-    async def run() -> bool:
-        computed: Future[int] = Future()
-        task = await taken(Answers(), computed)
-        computed.cancel()
-        await asyncio.wait({task}, timeout=20)
-        return task.cancelled()
-
-    assert asyncio.run(run())
+@in_loop
+async def test_work_that_was_cancelled_cancels_who_awaits_it() -> None:
+    computed: Future[int] = Future()
+    task = await taken(Answers(), computed)
+    computed.cancel()
+    await asyncio.wait({task}, timeout=20)
+    assert task.cancelled()
 
 
 def test_a_closed_loop_is_no_error_of_the_thread() -> None:
