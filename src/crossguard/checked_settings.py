@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError
 from pydantic_core import PydanticUndefined
 
-from crossguard.errors import ConfigError, suggest
+from crossguard.errors import ConfigError, shortened, suggest
 
 
 class StrictModel(BaseModel):
@@ -238,7 +238,7 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
     told = item["msg"].removeprefix("Value error, ").removesuffix(".")
     if item["type"] == "tuple_type" and isinstance(item["input"], str):
         # An answer in UTF-8 cannot hold half of a surrogate pair.
-        one = _start(item["input"]).encode("utf-8", "backslashreplace").decode()
+        one = shortened(item["input"], _SHOWN).encode("utf-8", "backslashreplace").decode()
         told = f"is a list; write {location}=[{one}], or {location}: [{one}] in a file"
     if item["type"] == "float_parsing" and _DECIMAL_COMMA.fullmatch(str(item["input"])):
         told = f"must be a number with a decimal point; write {item['input'].replace(',', '.')}"
@@ -248,21 +248,13 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
     if not location:
         return f"{told}."
     hidden = _is_secret(model, path[0]) or isinstance(item["input"], Mapping | BaseModel)
-    got = "" if hidden else f" (got {_shown(item['input'])})"
+    got = "" if hidden else f" (got {shortened(repr(item['input']), _SHOWN)})"
     return f"'{location}': {told}{got}."
 
 
 def _is_secret(model: type[Any], name: str) -> bool:
     field = getattr(model, "model_fields", {}).get(name)
     return field is not None and not field.repr
-
-
-def _shown(value: object) -> str:
-    return _start(repr(value))
-
-
-def _start(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def place_of(model: type[Any], problem: Mapping[str, Any]) -> tuple[list[str], list[str]]:

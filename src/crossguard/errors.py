@@ -161,6 +161,11 @@ def as_sentence(error: Exception) -> str:
     return f"{first_line(error).rstrip('.')}."
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """Returns a text cut to what fits into a message."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def number_of(count: int, noun: str) -> str:
     """Returns `1 post` or `1,024 posts`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 
 from crossguard.data.image_limits import ImageLimits
-from crossguard.errors import ImageError
+from crossguard.errors import ImageError, shortened
 
 if TYPE_CHECKING:
     from crossguard.records import ImageSource
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # How the base64 of JPEG, PNG, GIF and WebP begins, behind the image root.
 _BASE64_IMAGE = re.compile(r"(^|/)(9j/[24]|iVBORw0KGgo|R0lGODlh|R0lGODdh|UklGR)")
-_SHOWN = 80
 # Never waits for a writer of a pipe, and never becomes the terminal of this process. Windows has only the last.
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
@@ -135,11 +134,6 @@ def describe(source: object) -> str:
     if isinstance(source, str | os.PathLike):
         return f"'{shortened(os.fspath(source))}'"
     return f"a {type(source).__name__}"
-
-
-def shortened(text: str, most: int = _SHOWN) -> str:
-    """Returns a text cut to what fits into a message."""
-    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _from_path(path: Path, limits: ImageLimits) -> bytes:

@@ -18,8 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpcore2
 import httpx2
 
-from crossguard.data.image_sources import shortened
-from crossguard.errors import ConfigError, ImageError
+from crossguard.errors import ConfigError, ImageError, shortened
 from crossguard.serving.bodies import BodyHold
 from crossguard.serving.errors import Overloaded, TooManyPosts
 from crossguard.serving.rates import RateLimiter

@@ -20,8 +20,8 @@ from pydantic import BaseModel, Field
 
 from crossguard.checked_settings import StrictModel, parse
 from crossguard.data.cells import whole
-from crossguard.data.image_sources import is_data_url, is_url, shortened
-from crossguard.errors import ConfigError, InputError, number_of
+from crossguard.data.image_sources import is_data_url, is_url
+from crossguard.errors import ConfigError, InputError, number_of, shortened
 from crossguard.records import Action, Decision, Post
 from crossguard.wire import refusal_of
 
