@@ -19,7 +19,7 @@ from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import TaskRunner
 from crossguard.jobs.units import TASK, Part, Task
-from crossguard.jobs.worker import answer, outcome
+from crossguard.jobs.worker import answer, fatal, outcome
 
 
 def ray_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> list[RayWorker]:
@@ -150,7 +150,7 @@ class _Scorer:
         try:
             self._runner = self._runner or TaskRunner(self._spec, self._identity)
         except CrossguardError as error:
-            yield {"fatal": str(error), "code": error.exit_code}
+            yield fatal(error)
             return
         runner, said = self._runner, queue.SimpleQueue[dict[str, Any]]()
 

@@ -42,7 +42,7 @@ def serve() -> None:
     try:
         runner = TaskRunner(JobSpec.from_dict(first["spec"]), first["identity"])
     except Exception as error:  # noqa: BLE001 - the driver shows it
-        _say(answers, **_fatal(error))
+        _say(answers, **fatal(error))
         return
     _say(answers, ready=True)
     while True:
@@ -60,11 +60,11 @@ def answer(runner: TaskRunner, plain: Mapping[str, Any], progress: Progress) -> 
     except StorageError as error:
         return {"again": str(error)}
     except Exception as error:  # noqa: BLE001 - the driver shows it
-        return _fatal(error)
+        return fatal(error)
     return {"part": {name: getattr(part, name) for name in part.__slots__}}
 
 
-def _fatal(error: Exception) -> dict[str, Any]:
+def fatal(error: Exception) -> dict[str, Any]:
     """Returns what the job ends with: the words of our errors, and where a defect of ours happened."""
     if isinstance(error, MemoryError):
         os._exit(MEMORY_ENDED)
