@@ -14,8 +14,11 @@ SUFFIXES: Final = frozenset(
 )
 
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
+# How files begin.
+JPEG: Final = b"\xff\xd8\xff"
 PNG: Final = b"\x89PNG\r\n\x1a\n"
-_SIGNATURES: Final = (b"\xff\xd8\xff", PNG, b"GIF87a", b"GIF89a", b"RIFF", b"BM", b"II", b"MM")
+GIF: Final = (b"GIF87a", b"GIF89a")
+_SIGNATURES: Final = (JPEG, PNG, *GIF, b"RIFF", b"BM", b"II", b"MM")
 _LOOKS: Final = {
     b"<svg": "an SVG drawing",
     b"<?xml": "an XML file",

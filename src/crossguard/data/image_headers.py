@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from crossguard.data.image_formats import PNG
+from crossguard.data.image_formats import GIF, JPEG, PNG
 
 # Files with more parts than these are legal, and walking them takes long: they are left to a process with a deadline.
 JPEG_SEGMENTS: Final = 256
@@ -43,11 +43,11 @@ def read_header(encoded: bytes, max_frames: int) -> Header | None:
     The frames of a GIF are counted up to `max_frames` and one.
     """
     with suppress(IndexError):  # cut inside its header
-        if encoded.startswith(b"\xff\xd8\xff"):
+        if encoded.startswith(JPEG):
             return _jpeg(encoded)
         if encoded.startswith(PNG):
             return _png(encoded)
-        if encoded.startswith((b"GIF87a", b"GIF89a")):
+        if encoded.startswith(GIF):
             return gif_header(encoded, max_frames, GIF_BLOCKS)
         if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
             return _webp(encoded)
