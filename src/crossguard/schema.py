@@ -256,8 +256,6 @@ def _kind(annotation: Any) -> CellKind:
     kind = _without_none(annotation)
     if get_origin(kind) is list:
         return "texts"
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         kind = type(get_args(kind)[0])
     kinds: dict[Any, CellKind] = {int: "integer", float: "number", str: "text"}
