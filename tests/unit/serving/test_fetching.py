@@ -185,10 +185,8 @@ async def test_the_time_of_an_image_begins_when_its_origin_is_asked(monkeypatch:
     """Not while it waits for others of the same origin, of which few are asked for at once."""
     fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     answered(fetcher, monkeypatch, seconds=0.15)
-    hold, urls = (
-        BodyHold(BodyBudget(1000)),
-        [f"https://media.example.com/{n}" for n in range(8 * CONNECTIONS_PER_ORIGIN)],
-    )
+    hold = BodyHold(BodyBudget(1000))
+    urls = [f"https://media.example.com/{number}" for number in range(8 * CONNECTIONS_PER_ORIGIN)]
     assert await asyncio.gather(*(fetcher.fetch(url, hold) for url in urls)) == [b"image"] * len(urls)
 
 

@@ -9,8 +9,8 @@ from crossguard.serving.rates import MAX_CALLERS, Pace, RateLimiter
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now
@@ -87,15 +87,12 @@ def test_the_callers_that_are_remembered_are_bounded() -> None:
     assert len(rates._windows) == MAX_CALLERS
 
 
-class SleepingClock:
+class SleepingClock(Clock):
     """Stands still unless it is moved; keeps how long was slept."""
 
     def __init__(self) -> None:
-        self.now = 100.0
+        super().__init__(100.0)
         self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
