@@ -8,14 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
 from benchmarks import machine, report
 from benchmarks.ceiling import ceilings
 from benchmarks.posts import make_posts
-from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, clip, compact, siglip2
-from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
+from benchmarks.suite import BASELINE, Timed, add_effort_options, effort_of, kinds, measure, ours, references
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.export.quantize import quantize
 from crossguard.machine import multiplies_bf16
@@ -24,8 +21,6 @@ from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
 from crossguard.registry import MANIFEST
 
-BASELINE: Final = "PyTorch fp32, batches of 32"
-BATCH: Final = 32
 POSTS: Final = 128
 CALIBRATION: Final = 64
 SHORT: Final = 8
@@ -51,7 +46,7 @@ def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str
     posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
     exact = _kept(folder / "fp32") or subject.write_bundle(folder / "fp32")
     timed = [
-        *_reference(subject, exact),
+        *references(subject, exact.tokenizer, full_length=True),
         *_ours(exact, posts, folder),
         *([] if options.short else _compact(folder, posts)),
     ]
@@ -62,16 +57,6 @@ def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str
         if kind in (["both"] if options.short else options.kinds)
     }
     return {"machine": described, "clock": options.clock, "matmul_gflops": gflops, "speed": speed}
-
-
-def _reference(subject: Subject, bundle: Bundle) -> list[Timed]:
-    one = PlainLoop(subject, bundle.tokenizer, batch=1, full_length=True)
-    many = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True)
-    timed = [plain("PyTorch fp32, one by one", one, 1), plain(BASELINE, many, BATCH)]
-    if multiplies_bf16():
-        half = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True, dtype=torch.bfloat16)
-        timed.append(plain("PyTorch bf16, batches of 32", half, BATCH))
-    return timed
 
 
 def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:

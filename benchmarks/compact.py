@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from benchmarks import machine, report
 from benchmarks.ceiling import ceilings
@@ -19,7 +18,7 @@ from benchmarks.interleaving import latencies
 from benchmarks.posts import make_posts, text_only
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, compact
-from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
+from benchmarks.suite import BASELINE, Timed, add_effort_options, effort_of, kinds, measure, ours, references
 from crossguard.bundle import Bundle
 from crossguard.export.quantize import quantize
 from crossguard.machine import multiplies_bf16
@@ -27,8 +26,6 @@ from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
 
-BASELINE: Final = "PyTorch fp32, batches of 32"
-BATCH: Final = 32
 POSTS: Final = 256
 CALIBRATION: Final = 64
 REQUESTS: Final = 100
@@ -83,20 +80,14 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _contenders(subject: Subject, exact: Bundle, shipped: Bundle) -> list[Timed]:
-    tokenizer = exact.tokenizer
-    one = PlainLoop(subject, tokenizer, batch=1, full_length=False)
-    many = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False)
     timed = [
-        plain("PyTorch fp32, one by one", one, 1),
-        plain(BASELINE, many, BATCH),
+        *references(subject, exact.tokenizer, full_length=False),
         ours("Crossguard ONNX Runtime fp32", Moderator.load(exact.folder, runtime="onnx")),
         ours("Crossguard ONNX Runtime int8", Moderator.load(shipped.folder, runtime="onnx")),
         ours("Crossguard OpenVINO fp32", Moderator.load(exact.folder)),
         ours("Crossguard OpenVINO int8, as shipped", Moderator.load(shipped.folder)),
     ]
     if multiplies_bf16():
-        half = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False, dtype=torch.bfloat16)
-        timed.append(plain("PyTorch bf16, batches of 32", half, BATCH))
         timed.append(ours("Crossguard OpenVINO bf16", Moderator.load(exact.folder, precision="bf16")))
     return timed
 

@@ -18,10 +18,13 @@ from benchmarks.interleaving import Contender, Effort, Speed, cpu_clock, interle
 from benchmarks.posts import image_only, text_only
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject
+from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
 
+BASELINE: Final = "PyTorch fp32, batches of 32"
+BATCH: Final = 32
 COMPARED: Final = 32
 SHORT_HELP: Final = "try the benchmark itself: the least work, no metrics to quote"
 
@@ -57,9 +60,15 @@ def effort_of(options: argparse.Namespace) -> Effort:
     return Effort(options.rounds, options.seconds, cpu_clock)
 
 
-def plain(name: str, loop: PlainLoop, steps: int) -> Timed:
-    """A PyTorch loop as a contender."""
-    return Timed(Contender(name, loop.logits, steps), loop.logits)
+def references(subject: Subject, tokenizer: Path, *, full_length: bool) -> list[Timed]:
+    """PyTorch's ways to score as contenders; `full_length` as for `PlainLoop`."""
+
+    def timed(name: str, batch: int, dtype: torch.dtype = torch.float32) -> Timed:
+        loop = PlainLoop(subject, tokenizer, batch=batch, full_length=full_length, dtype=dtype)
+        return Timed(Contender(name, loop.logits, batch), loop.logits)
+
+    both = [timed("PyTorch fp32, one by one", 1), timed(BASELINE, BATCH)]
+    return [*both, timed("PyTorch bf16, batches of 32", BATCH, torch.bfloat16)] if multiplies_bf16() else both
 
 
 def ours(name: str, moderator: Moderator) -> Timed:
