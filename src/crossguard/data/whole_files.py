@@ -149,7 +149,8 @@ def _read_excel(path: Path, find: Finder) -> Iterator[Decision]:
 
     try:
         with (
-            closing(load_workbook(path, read_only=True)) as book,
+            path.open("rb") as raw,  # which the library leaves open where it finds damage
+            closing(load_workbook(raw, read_only=True)) as book,
             closing(book.worksheets[0].iter_rows(values_only=True)) as rows,  # which hold the file open
         ):
             header = ["" if name is None else str(name) for name in next(rows)]

@@ -122,13 +122,17 @@ def _posts_per_byte(job: ScoringJob, units: list[Unit]) -> float:
 def _beginning(reader: UnitReader, unit: Unit) -> tuple[int, int]:
     """Returns how many posts a file begins with, and the bytes that hold them; all posts of a small file.
 
-    What was read lies ahead of the posts by a buffer, which may hold thousands, but not when it is filled anew.
+    What was read lies ahead of the posts by the buffers, which may hold thousands: by as much each time that one is
+    filled anew, so that posts are counted from one filling to another.
     """
     posts = before = 0
+    first = 0, 0  # posts and bytes at the first filling, after which all lie ahead by the same
     for _ in reader.posts(unit):
         if reader.consumed != before:
             if posts >= READ_POSTS:
-                return posts, before
+                return posts - first[0], before - first[1]
+            if first == (0, 0):
+                first = posts, before
             before = reader.consumed
         posts += 1
     return posts, unit.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def importing(file: Path, *options: str) -> list[str]:
 
 def stored(folder: Path) -> Sequence[Any]:
     """What is in the database there, in the order in which it came."""
-    with Database.open(str(folder / "r.sqlite")).read() as db:
+    with closing(Database.open(str(folder / "r.sqlite"))) as opened, opened.read() as db:
         return db.execute(select(items).order_by(items.c.id)).all()
 
 
@@ -144,7 +145,7 @@ def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: py
     assert "Queued 1 items;" in capsys.readouterr().err
     assert run(command) == 0
     (row,) = stored(tmp_path)
-    with Database.open(str(tmp_path / "r.sqlite")).read() as db:
+    with closing(Database.open(str(tmp_path / "r.sqlite"))) as opened, opened.read() as db:
         said = [(vote.kind, vote.person, vote.labels) for vote in votes.of(db, row.id)]
         assert votes.standing(db, row.id) == []
     assert (row.kind, row.queue, row.state, row.reports) == ("report", "main", "open", 0)

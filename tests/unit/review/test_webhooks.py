@@ -12,7 +12,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -33,12 +33,12 @@ SECRET = "0123456789abcdef"  # noqa: S105 - of this test
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    opened = Database.open(str(tmp_path / "review.sqlite"))
-    Console(ReviewSettings(model="none"), opened).intake.take([submission("1")], NOW)
-    with opened.write() as tx:
-        deliveries.put(tx, 1, "item.decided", NOW, {"id": "1"})
-    return opened
+def database(tmp_path: Path) -> Iterator[Database]:
+    with contextlib.closing(Database.open(str(tmp_path / "review.sqlite"))) as opened:
+        Console(ReviewSettings(model="none"), opened).intake.take([submission("1")], NOW)
+        with opened.write() as tx:
+            deliveries.put(tx, 1, "item.decided", NOW, {"id": "1"})
+        yield opened
 
 
 class Receiver:

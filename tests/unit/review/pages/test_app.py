@@ -105,6 +105,7 @@ def test_a_database_that_is_away_is_told(client: TestClient, console: Console, t
     called = client.post("/api/items", json={}, headers={"authorization": "Bearer k"})
     assert (called.status_code, called.headers["retry-after"]) == (503, "5")
     assert called.json()["error"]["message"].endswith("of this call nothing was. Send it again in a moment.")
+    console.database.close()
 
 
 @ON_BOTH

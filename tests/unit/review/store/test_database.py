@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_an_older_database_keeps_its_votes(tmp_path: Path, first_scripts: Path) 
             "claimed_at, decided_at) VALUES (1, 1, 'vote', 'main', 's', '{}', '', '', 0, 0, 0)"
         )
     engine.close()
-    with Database.open(str(tmp_path / "old.sqlite")).read() as db:
+    with closing(Database.open(str(tmp_path / "old.sqlite"))) as opened, opened.read() as db:
         assert votes.standing(db, 1)[0].person == 1
         assert db.exec_driver_sql("SELECT queue FROM items").scalar_one() == "main", "the queue audit is no more"
         assert people.everybody(db)[0].queues == ("main",)
@@ -157,7 +158,7 @@ def test_earlier_versions_in_an_older_database_keep_the_id_of_their_post(tmp_pat
                 (number, kind, name.strip()),
             )
     engine.close()
-    with Database.open(str(tmp_path / "old.sqlite")).read() as db:
+    with closing(Database.open(str(tmp_path / "old.sqlite"))) as opened, opened.read() as db:
         assert [items.own_id(items.get(db, number)) for number in range(1, 6)] == ["42", "42", "42", "7#4", "42"]
 
 
@@ -206,8 +207,11 @@ def test_passwords_do_not_stand_in_errors() -> None:
 
 
 def test_errors_do_not_show_the_texts_of_posts(tmp_path: Path) -> None:
-    database = Database.open(str(tmp_path / "review.sqlite"))
-    with database.read() as connection, pytest.raises(DBAPIError) as raised:
+    with (
+        closing(Database.open(str(tmp_path / "review.sqlite"))) as opened,
+        opened.read() as connection,
+        pytest.raises(DBAPIError) as raised,
+    ):
         connection.execute(text("SELECT :words FROM nowhere"), {"words": "what a post says"})
     assert "nowhere" in str(raised.value)
     assert "what a post says" not in str(raised.value)
