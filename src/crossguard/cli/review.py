@@ -58,10 +58,15 @@ class Commands(click.Group):
 
 
 def _variables_of_service() -> list[str]:
-    """Returns the variables of `crossguard serve`; the names of those by which it finds a console begin like ours."""
+    """Returns the variables of `crossguard serve`; the names of those by which it finds a console begin like ours.
+
+    Where QUEUE holds no address, QUEUES was meant.
+    """
     from crossguard.serving import settings
 
-    return [settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields]
+    names = {settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields}
+    queue = f"{PREFIX}QUEUE"
+    return sorted(names if "://" in os.environ.get(queue, "") else names - {queue})
 
 
 @click.group(

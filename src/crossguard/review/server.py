@@ -34,6 +34,7 @@ _LOG = logging.getLogger("crossguard.review")
 
 def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT; `say` tells the person at the terminal something, such as the address."""
+    settings.check_used()
     with (
         _until_terminated() as terminated,
         contextlib.closing(listen(settings.host, settings.port)) as listener,

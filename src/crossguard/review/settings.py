@@ -24,6 +24,7 @@ from crossguard.checked_settings import (
     setting,
 )
 from crossguard.data.datasets.rows import FIXED
+from crossguard.errors import ConfigError
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
 from crossguard.review.signing import key_of
@@ -138,6 +139,19 @@ class ReviewSettings(StrictModel):
         except ValueError:
             raise ValueError("must have base64 behind whsec_") from None
         return value
+
+    def check_used(self) -> None:
+        """Refuses a secret without the address that it is for, which may have been misspelt.
+
+        That is asked of the console only: the commands beside it may share its variables, and not its flags.
+        """
+        for name, address in (
+            ("oidc_client_id", "oidc_issuer"),
+            ("oidc_client_secret", "oidc_issuer"),
+            ("webhook_secret", "webhook_url"),
+        ):
+            if getattr(self, name) and not getattr(self, address):
+                raise ConfigError(f"Settings of crossguard review: {name} does nothing without {address}.")
 
     def role_rules(self) -> list[tuple[str, str]]:
         """Returns value of the claim and role, in the order in which they count."""

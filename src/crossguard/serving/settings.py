@@ -178,6 +178,8 @@ class ServeSettings(StrictModel):
             problems.append("fetch_private does nothing without fetch_origins; name the origins, or leave it out")
         if self.review_queue and not self.review_key:
             problems.append("review_queue needs review_key, the key that the review console made for this service")
+        if self.review_key and not self.review_queue:  # which may have been misspelt
+            problems.append("review_key does nothing without review_queue, the address of the review console")
         if not (self.review_key.isascii() and self.review_key.isprintable()):  # said here, where no value is shown
             problems.append("review_key must be the key that the review console made for this service")
         if problems:

@@ -62,12 +62,32 @@ def test_a_misspelt_variable_is_told_before_every_command(
 ) -> None:
     """A database of its own was made where the name of another one was misspelt."""
     for name in ("DATABASE_URL", "QUEUE", "KEY", "SOURCE"):  # the others are those of the service
-        monkeypatch.setenv(f"CROSSGUARD_REVIEW_{name}", "x")
+        monkeypatch.setenv(f"CROSSGUARD_REVIEW_{name}", "http://127.0.0.1:8090")
     assert review("invite") == 0
     told = capsys.readouterr().err
     assert told.count("note: ") == 1
     assert "CROSSGUARD_REVIEW_DATABASE_URL is not a setting of crossguard review. Did you mean" in told
     assert "'CROSSGUARD_REVIEW_DATABASE'?" in told
+
+
+@pytest.mark.usefixtures("database")
+def test_a_variable_of_the_service_with_the_name_of_a_queue_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_REVIEW_QUEUE", "spam")
+    assert review("invite") == 0
+    assert "Did you mean 'CROSSGUARD_REVIEW_QUEUES'?" in capsys.readouterr().err
+
+
+def test_a_console_whose_secret_has_no_address_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands beside it run: they may have its variables, and not its flags."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CROSSGUARD_REVIEW_WEBHOOK_SECRET", "of at least 16 characters")
+    assert review("--port", "0") == 5
+    assert "webhook_secret does nothing without webhook_url" in capsys.readouterr().err
+    assert review("invite") == 0
 
 
 @pytest.mark.parametrize("option", ["--results", "--image-root", "--text-column"])

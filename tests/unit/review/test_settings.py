@@ -31,6 +31,22 @@ def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) 
         gather(given, {}, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("webhook_secret", "webhook_url"),
+        ("oidc_client_id", "oidc_issuer"),
+        ("oidc_client_secret", "oidc_issuer"),
+    ],
+)
+def test_a_console_has_the_address_that_a_secret_is_for(name: str, address: str) -> None:
+    got = gather({name: "of at least 16 characters"}, {}, None)
+    with pytest.raises(ConfigError, match=f"{name} does nothing without {address}"):
+        got.check_used()
+    whole = {"oidc_client_id": "console", name: "of at least 16 characters", address: "https://a.b"}
+    gather(whole if address == "oidc_issuer" else {name: whole[name], address: "https://a.b"}, {}, None).check_used()
+
+
 @pytest.mark.parametrize("given", [{"webhook_secret": "hunter2"}, {"oidc_client_secret": 314159}])
 def test_a_secret_that_does_not_fit_is_not_shown(given: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as failure:

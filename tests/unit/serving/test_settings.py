@@ -101,6 +101,13 @@ def test_a_review_queue_has_a_key_that_can_be_sent(key: str, said: str) -> None:
     assert not key or key not in str(failed.value), "it is a secret"
 
 
+def test_a_key_without_a_review_queue_is_refused() -> None:
+    """The name of the queue's variable may have been misspelt, and no post would be sent."""
+    environment = {"CROSSGUARD_REVIEW_QUEUES": "http://127.0.0.1:8090", "CROSSGUARD_REVIEW_KEY": "rk-1"}
+    with pytest.raises(ConfigError, match="review_key does nothing without review_queue"):
+        gather({}, environment, None)
+
+
 @pytest.mark.parametrize("source", ["My forum", "", "a" * 65])
 def test_a_name_that_the_console_does_not_take_is_refused_at_the_start(source: str) -> None:
     with pytest.raises(ConfigError, match="'review_source'"):
