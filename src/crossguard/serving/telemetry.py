@@ -20,10 +20,13 @@ from crossguard.engine import Observer
 from crossguard.errors import ConfigError
 from crossguard.records import Decision
 from crossguard.serving import logs
+from crossguard.serving.errors import ApiError, Overloaded
 
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SCORES = tuple(step / 20 for step in range(1, 20))
+LOST = ("full", "refused", "slow", "failed")
+"""Why a post did not reach the review console."""
 
 
 class Telemetry(Observer):
@@ -64,10 +67,21 @@ class Telemetry(Observer):
             "crossguard_model", "1 for what is being served", ["model", "version", "policy", "runtime"], registry=add
         )
 
+        self._start_at_zero()
         # Met by every post: looking a child up in its metric takes ten times as long.
         self._action, self._flag = cache(self.actions.labels), cache(self.flags.labels)
         self._score = cache(self.scores.labels)
         self._request, self._seconds = cache(self.requests.labels), cache(self.seconds.labels)
+
+    def _start_at_zero(self) -> None:
+        """Shows what alerts watch before it happens: Prometheus sees no increase in a counter that begins with 1."""
+        for reason in LOST:
+            self.unreviewed.labels(reason)
+        for outcome in ("done", "failed"):
+            self.reloads.labels(outcome)
+        for kind in ApiError.__subclasses__():
+            if kind.status >= Overloaded.status:  # the load and our faults; the others are about single requests
+                self.rejected.labels(kind.default_code)
 
     def serving(self, model: str, version: str, policy: str, runtime: str) -> None:
         """Notes what is being served from now on."""

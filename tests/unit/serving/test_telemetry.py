@@ -34,6 +34,24 @@ def test_decisions_are_counted_by_action_label_and_error() -> None:
     assert sample(telemetry, "crossguard_score_sum", policy="default", label="racist") == 1.25
 
 
+@pytest.mark.parametrize(
+    ("name", "label", "values"),
+    [
+        ("crossguard_review_lost_posts_total", "reason", ["full", "refused", "slow", "failed"]),
+        ("crossguard_reloads_total", "outcome", ["done", "failed"]),
+        (
+            "crossguard_rejected_requests_total",
+            "code",
+            ["overloaded", "rate_limit_exceeded", "internal_error", "too_many_connections", "deadline_exceeded"],
+        ),
+    ],
+)
+def test_losses_are_counted_from_zero(name: str, label: str, values: list[str]) -> None:
+    """`increase()` of Prometheus misses the first one of a counter that is not there before."""
+    telemetry = Telemetry()
+    assert [sample(telemetry, name, **{label: value}) for value in values] == [0.0] * len(values)
+
+
 def test_policies_are_told_apart() -> None:
     telemetry = Telemetry()
     telemetry.decided([decision("1"), replace(decision("2"), policy="feed:kids")])
