@@ -85,7 +85,8 @@ class Database:
             database.migrate(migrations)
         except (DBAPIError, CommandError) as error:
             engine.dispose()
-            shown, why = url.render_as_string(hide_password=True), getattr(error, "orig", error)
+            # Behind the ? may be a password, too.
+            shown, why = url.set(query={}).render_as_string(hide_password=True), getattr(error, "orig", error)
             raise ConfigError(
                 f"Cannot open the database {shown}, or bring its tables up to date: {str(why).strip()}. "
                 "Nothing in it was changed."

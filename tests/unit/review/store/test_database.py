@@ -200,9 +200,17 @@ def test_what_cannot_be_opened_is_told_in_one_sentence(where: str, message: str)
         Database.open(where)
 
 
-def test_passwords_do_not_stand_in_errors() -> None:
-    with pytest.raises(ConfigError) as told:
-        Database.open("postgresql://me:hunter22@127.0.0.1:1/none")
+@pytest.mark.parametrize(
+    "where",
+    [
+        "postgresql://me:hunter22@127.0.0.1:1/none",
+        "postgresql://me@/none?host=127.0.0.1&port=1&password=hunter22&sslmode=prefer",
+        "postgresql://me@127.0.0.1:1/none?passwd=hunter22",
+    ],
+)
+def test_passwords_do_not_stand_in_errors(where: str) -> None:
+    with pytest.raises(ConfigError, match="Cannot open the database") as told:
+        Database.open(where)
     assert "hunter22" not in str(told.value)
 
 
