@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -87,10 +88,14 @@ class Database:
             engine.dispose()
             # Behind the ? may be a password, too.
             shown, why = url.set(query={}).render_as_string(hide_password=True), getattr(error, "orig", error)
-            raise ConfigError(
-                f"Cannot open the database {shown}, or bring its tables up to date: {str(why).strip()}. "
-                "Nothing in it was changed."
-            ) from None
+            told = f"Cannot open the database {shown}, or bring its tables up to date: {str(why).strip()}."
+            if isinstance(error.__cause__, ResolutionError):  # what alembic says of it is for who writes migrations
+                told = (
+                    f"The tables of the database {shown} are of a newer version of Crossguard than this one "
+                    f"('{error.__cause__.argument}'), or of another program. Install the version that last used it, "
+                    "or restore the backup from before."
+                )
+            raise ConfigError(f"{told} Nothing in it was changed.") from None
         return database
 
     def read(self) -> Connection:
