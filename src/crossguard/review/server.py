@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from crossguard.listening import connections_within_files, listen, web_address
 from crossguard.registry import RESOURCES
@@ -35,6 +36,7 @@ _LOG = logging.getLogger("crossguard.review")
 def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT; `say` tells the person at the terminal something, such as the address."""
     settings.check_used()
+    logging.basicConfig(format="%(asctime)s %(message)s")
     with (
         _until_terminated() as terminated,
         contextlib.closing(listen(settings.host, settings.port)) as listener,
@@ -110,12 +112,12 @@ def first_start(console: Console, address: str, say: Callable[[str], None]) -> N
 @contextlib.contextmanager
 def background(console: Console) -> Iterator[None]:
     """Sends webhooks and deletes old content meanwhile."""
-    settings, jobs = console.settings, list[tuple[Callable[[], bool], float]]()
+    settings, jobs = console.settings, list[tuple[str, Callable[[], bool], float]]()
     if settings.retention_days:
-        jobs.append((lambda: _expire(console), RETENTION_EVERY_S))
+        jobs.append(("deleting old content", lambda: _expire(console), RETENTION_EVERY_S))
     if settings.webhook_url:
         sender = Sender(console.database, settings.webhook_url, settings.webhook_secret)
-        jobs.append((lambda: sender.deliver() > 0, DELIVERY_EVERY_S))
+        jobs.append(("sending messages", lambda: sender.deliver() > 0, DELIVERY_EVERY_S))
     stop = threading.Event()
     threads = [threading.Thread(target=_keep_doing, args=(*job, stop), daemon=True) for job in jobs]
     for thread in threads:
@@ -128,14 +130,23 @@ def background(console: Console) -> Iterator[None]:
             thread.join(timeout=5)
 
 
-def _keep_doing(work: Callable[[], bool], idle_s: float, stop: threading.Event) -> None:
+def _keep_doing(name: str, work: Callable[[], bool], idle_s: float, stop: threading.Event) -> None:
     """Does one piece of work after the other; waits while none is left, or when one failed."""
+    away = False
     while not stop.is_set():
         more = False
         try:
             more = work()
-        except Exception:  # noqa: BLE001 - the database may be away; the next round tries again
-            _LOG.warning("deleting old content, or sending messages, failed", exc_info=True)
+            if away:
+                _LOG.warning("%s: the database is back", name)
+            away = False
+        except OperationalError as error:
+            if not away:
+                told = " ".join(str(error.orig).split())
+                _LOG.warning("%s waits until the database can be used again: %s", name, told)
+            away = True
+        except Exception:  # noqa: BLE001 - the next round tries again
+            _LOG.warning("%s failed", name, exc_info=True)
         if not more:
             stop.wait(idle_s)
 

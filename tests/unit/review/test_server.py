@@ -7,18 +7,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person, row
 
 from crossguard.review import server
 from crossguard.review.console import Console
-from crossguard.review.server import background, first_start, serve
+from crossguard.review.server import _keep_doing, background, first_start, serve
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items, listing, people
 from crossguard.review.store.database import Database
@@ -91,6 +93,30 @@ def test_content_is_deleted_in_time_while_the_console_runs(
                 break
             time.sleep(0.02)
     assert (texts[0], bool(texts[1])) == ("", True)
+
+
+@pytest.mark.parametrize("fault", [None, ValueError("a defect")])
+def test_while_the_database_is_away_the_log_has_one_line(
+    fault: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = OperationalError("SELECT 1", {}, Exception("connection failed:\n  refused"))
+    outcomes = [away, away, fault, away, None]
+    stop = threading.Event()
+
+    def work() -> bool:
+        failure = outcomes.pop(0)
+        if failure is not None:
+            raise failure
+        if not outcomes:
+            stop.set()
+        return False
+
+    _keep_doing("sending messages", work, 0, stop)
+    waits = "sending messages waits until the database can be used again: connection failed: refused"
+    back = "sending messages: the database is back"
+    told = [waits, back, waits, back] if fault is None else [waits, "sending messages failed", back]
+    assert [record.getMessage() for record in caplog.records] == told
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == told[1:2] * bool(fault)
 
 
 def test_after_sigterm_everything_is_in_the_one_file(tmp_path: Path) -> None:
