@@ -17,11 +17,16 @@ def add(tx: Connection, name: str, now: float) -> str:
     """Makes a key and returns it; it is not stored.
 
     Raises:
-        ReviewError: The name is empty or taken.
+        ReviewError: The name is empty, too long or taken, be it by a key that was ended.
     """
     name = name.strip()
-    if not 0 < len(name) <= 64 or tx.execute(select(keys.c.id).where(keys.c.name == name)).first():  # noqa: PLR2004
-        raise ReviewError("A key needs a name of 1 to 64 characters that no other key has.")
+    if not 0 < len(name) <= 64:  # noqa: PLR2004 - the column
+        raise ReviewError("A key needs a name of 1 to 64 characters.")
+    if tx.execute(select(keys.c.id).where(keys.c.name == name)).first():
+        raise ReviewError(
+            f"A key is or was named '{name}', and the log knows it by that name, also when it has ended. "
+            f"Choose another one, such as '{name[:62]}-2'."
+        )
     key = f"cgr-{secrets.token_urlsafe(32)}"
     tx.execute(insert(keys).values(name=name, digest=digest(key), created_at=now))
     return key

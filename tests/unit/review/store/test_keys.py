@@ -27,6 +27,8 @@ def test_a_name_is_one_keys_and_an_ended_key_is_not_ended_again(database: Databa
         keys.revoke(tx, "forum", NOW)
         with pytest.raises(NotFoundError, match="no valid key named 'forum'"):
             keys.revoke(tx, "forum", NOW)
-        for name in ("forum", " ", "x" * 65):
+        for name in (" ", "x" * 65):
             with pytest.raises(ReviewError, match="1 to 64 characters"):
                 keys.add(tx, name, NOW)
+        with pytest.raises(ReviewError, match=r"is or was named 'forum'.* such as 'forum-2'"):
+            keys.add(tx, "forum ", NOW)
