@@ -167,13 +167,19 @@ def _pass_on(visit: Visit, kind: str) -> Response:
 
 
 def undo(visit: Visit) -> Response:
-    """Takes a submission back and shows the first of its items again."""
+    """Takes a submission back and shows the first of its items again that the person may see.
+
+    Somebody may have escalated the others.
+    """
     settings = visit.console.settings
     with visit.console.database.write() as tx:
         submission = visit.form.get("submission", "")
         opened = votes.undo(tx, submission, visit.person, visit.now, settings.undo_minutes * MINUTE)
-        claims.claim(tx, opened[0], visit.person.id, visit.now, settings.lease_minutes * MINUTE)
-    return visit.go(f"/items/{opened[0]}?{kept_query(visit.request.query_params, **{AGAIN: submission})}")
+        shown = next((item for item in opened if visit.person.sees(items.get(tx, item).queue)), None)
+        if shown is None:
+            return visit.go("/")
+        claims.claim(tx, shown, visit.person.id, visit.now, settings.lease_minutes * MINUTE)
+    return visit.go(f"/items/{shown}?{kept_query(visit.request.query_params, **{AGAIN: submission})}")
 
 
 def explanation(visit: Visit) -> Response:

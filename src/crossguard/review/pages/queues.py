@@ -149,7 +149,8 @@ def mine(visit: Visit) -> Response:
 def undoable(visit: Visit, db: Connection) -> Any:
     """Returns the newest answer of the person while it can be taken back, else None."""
     newest = listing.recent(db, visit.person.id, limit=1)
-    return next((last for last in newest if last.decided_at >= _undo_since(visit)), None)
+    since = _undo_since(visit)
+    return next((last for last in newest if last.decided_at >= since and visit.person.sees(last.queue)), None)
 
 
 def _undo_since(visit: Visit) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
+from crossguard.review.errors import ClaimLostError, NotAllowedError, NotFoundError, ReviewError
 from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, resolve
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, golden, log
@@ -95,12 +95,15 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
 
     Raises:
         NotFoundError: The person has no such submission, or has undone it.
+        NotAllowedError: It was in a queue that the person no longer has.
         ReviewError: It is too old, or none of its items may be judged again.
     """
     mine = (votes.c.submission == submission, votes.c.person == person.id, votes.c.undone_at.is_(None))
     found = tx.execute(select(votes).where(*mine).order_by(votes.c.item)).all()
     if not found:
         raise NotFoundError("There is nothing to undo: the decision was undone before, or is not yours.")
+    if lost := next((vote.queue for vote in found if not person.sees(vote.queue)), None):
+        raise NotAllowedError(f"Your account no longer includes the queue '{lost}'. Ask an admin.")
     if found[0].decided_at < now - within_s:
         raise ReviewError(f"A decision can be undone for {within_s / 60:.0f} minutes. Ask a lead to reopen the item.")
     lock_posts(tx, [vote.item for vote in found])

@@ -6,10 +6,11 @@ import re
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import update
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, row
 from tests.unit.review.pages.conftest import ON_BOTH, limit, log_in
 
 from crossguard.review.console import Console
@@ -22,6 +23,7 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person, Session
+from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import Expected
 
 SPAM = "These people should all go back to where they came from, every single one of them"
@@ -88,6 +90,33 @@ def test_who_has_answered_all_is_told_and_may_take_it_back(client: TestClient, c
         assert 'id="undo"' in client.get(page).text
     console.settings = console.settings.model_copy(update={"undo_minutes": -1.0})
     assert 'id="undo"' not in client.get("/").text, "it would be refused"
+
+
+def test_an_answer_in_a_queue_that_was_lost_is_not_undone(client: TestClient, console: Console) -> None:
+    """It was, and the page that followed was refused."""
+    token = log_in(client, console)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    answer = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "a1"}
+    client.post("/items/1/vote", data=answer)
+    limit(console, "appeals")
+    for page in ("/", "/me"):
+        assert 'action="/undo' not in client.get(page).text, "it would be refused"
+    refused = client.post("/undo", data={"csrf": token, "submission": "a1"})
+    assert (refused.status_code, "no longer includes the queue" in refused.text) == (403, True)
+    assert row(console.database, 1).state == "decided"
+
+
+def test_undoing_what_another_one_escalated_leads_home(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    Intake(console.database, console.settings.model_copy(update={"second_vote_rate": 1.0})).take([submission("1")], NOW)
+    answer = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "a1"}
+    client.post("/items/1/vote", data=answer)
+    limit(console, "main")
+    with console.database.write() as tx:
+        tx.execute(update(table).values(queue="escalated"))
+    page = client.post("/undo", data={"csrf": token, "submission": "a1"})
+    assert (page.status_code, page.url.path) == (200, "/")
+    assert row(console.database, 1).claimed_by is None, "it would wait for somebody who does not see it"
 
 
 def test_a_daily_limit_ends_the_day(client: TestClient, console: Console) -> None:
