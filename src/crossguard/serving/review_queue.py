@@ -7,6 +7,7 @@ import hashlib
 import queue
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -36,6 +37,10 @@ LONGEST_WAIT_S: Final = 60.0
 MOST_SLOW: Final = 3
 """How often a post is sent that alone takes a console that does answer more than `ANSWER_S`; the last time without its
 images, which are what takes long."""
+MOST_FAILED: Final = 10
+"""How often a post is sent at which alone a console fails that does answer: for minutes, in which it may recover."""
+_TRIES: Final[dict[int, int]] = {HTTPStatus.GATEWAY_TIMEOUT: MOST_SLOW, HTTPStatus.INTERNAL_SERVER_ERROR: MOST_FAILED}
+"""How often a post is sent after a status that may be its own fault; the others from 500 on are the console's."""
 # What the console takes of a post; the service may take more, and the beginning is better than nothing.
 _LONGEST_ID: Final = 500
 _LONGEST_TEXT: Final = 100_000
@@ -156,31 +161,31 @@ class ReviewQueue:
         """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
         One post that the console does not take must not cost the others: what is refused is sent again in halves, and
-        a single post that met a conflict once more. So is what takes too long: in whole it would for ever, and a single
-        post that does is given up in the end.
+        a single post that met a conflict once more. So is what takes too long, or makes the console fail: in whole it
+        would for ever, and a single post that does is given up in the end.
         """
         parts: list[Sequence[dict[str, Any]]] = [[write() for _, write in batch]]
-        wait, conflict, slow = SHORTEST_WAIT_S, False, 0
+        wait, conflict, tried = SHORTEST_WAIT_S, False, Counter[int]()
         while parts:
             last = self._stopping.is_set()
             status, said = self._post(parts[0])
-            if status == HTTPStatus.GATEWAY_TIMEOUT and len(parts[0]) == 1 and not last:
-                slow += self._is_there()
+            if status in _TRIES and len(parts[0]) == 1 and not last:
+                tried[status] += self._is_there()
             again = status in _LATER or (status == _CONFLICT and len(parts[0]) == 1 and not (conflict or last))
-            if again or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and slow < MOST_SLOW):
+            if again or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and tried[status] < _TRIES.get(status, 1)):
                 conflict = conflict or status == _CONFLICT
                 message = f"The review console takes nothing now ({status}): {said}"
                 logs.event("review_queue_waits", 30, message=message, waiting=self._left, dropped=self._dropped)
                 if last:
                     return False
-                if status == HTTPStatus.GATEWAY_TIMEOUT:
+                if status in _TRIES:
                     parts[:1] = _halves(parts[0])
-                    if slow == MOST_SLOW - 1:
-                        parts[0] = [_without_images(parts[0][0])]
+                if status == HTTPStatus.GATEWAY_TIMEOUT and tried[status] == MOST_SLOW - 1:
+                    parts[0] = [_without_images(parts[0][0])]
                 self._stopping.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
                 continue
-            wait, conflict, slow = SHORTEST_WAIT_S, False, 0
+            wait, conflict, tried = SHORTEST_WAIT_S, False, Counter()
             part = parts.pop(0)
             if status in _ABOUT_POSTS and len(part) > 1:
                 parts[:0] = _halves(part)
@@ -189,19 +194,25 @@ class ReviewQueue:
         return True
 
     def _is_there(self) -> bool:
-        """Whether the console answers at all, so that what took too long is about the post, and not about the console.
+        """Whether the console answers at all, so that what went wrong is about the post, and not about the console.
 
         It refuses a call without posts as soon as it has looked the key up.
         """
         return self._post(())[0] < HTTPStatus.INTERNAL_SERVER_ERROR
 
     def _give_up(self, posts: Sequence[dict[str, Any]], status: int, said: str) -> None:
+        reason = "refused"
         if status == HTTPStatus.GATEWAY_TIMEOUT:
+            reason = "slow"
             message = f"The review console takes longer than {ANSWER_S:.0f} s for this post alone, so it is left out."
             logs.event("review_queue_slow", 40, id=posts[0]["id"], message=message)
+        elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            reason = "failed"
+            message = "The review console fails at this post alone, so it is left out; the console's log says why."
+            logs.event("review_queue_failed", 40, id=posts[0]["id"], message=message)
         else:
             logs.event("review_queue_refused", 40, status=status, posts=len(posts), message=said)
-        self._lost("slow" if status == HTTPStatus.GATEWAY_TIMEOUT else "refused", len(posts))
+        self._lost(reason, len(posts))
 
     def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
         """Sends posts; returns the status of the answer, 503 or 504 where none came, and what may be logged of it.

@@ -266,12 +266,44 @@ def test_a_post_that_alone_takes_the_console_too_long_costs_no_other(
         ]
 
 
-def test_no_post_is_given_up_while_the_console_answers_nothing() -> None:
+@pytest.mark.parametrize("failures", [review_queue.MOST_FAILED - 1, 1000])
+def test_a_post_at_which_alone_the_console_fails_costs_no_other(
+    failures: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is sent for minutes, in which the console may be mended, and then left out: it kept all others for ever."""
+    taken, sent, lost, ended = list[str](), list[list[str]](), list[tuple[str, int]](), threading.Event()
+
+    def console(request: httpx2.Request) -> httpx2.Response:
+        ids = [item["id"] for item in json.loads(request.content)["items"]]
+        sent.append(ids)
+        if "2" in ids and sent.count(["2"]) <= failures:
+            return httpx2.Response(500)
+        taken.extend(ids)
+        if "last" in ids:
+            ended.set()
+        return httpx2.Response(200 if ids else 400)
+
+    outgoing = queue_to(console, lambda *told: lost.append(told))
+    outgoing._stopping = hasty = Hasty()
+    outgoing.put([Post(name, "a") for name in ("1", "2", "3", "last")], [failed("x", "image_empty")] * 4)
+    send_until(ended, outgoing)
+    passes = failures < review_queue.MOST_FAILED
+    assert taken == (["1", "2", "3", "last"] if passes else ["1", "3", "last"])
+    assert sent.count(["2"]) == review_queue.MOST_FAILED
+    assert sum(hasty.waits) > 4 * 60
+    assert lost == ([] if passes else [("failed", 1)])
+    assert [told["id"] for told in logged(caplog, "review_queue_failed")] == ([] if passes else ["2"])
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_no_post_is_given_up_while_the_console_answers_nothing(status: int) -> None:
     calls, ended, lost = itertools.count(), threading.Event(), list[tuple[str, int]]()
 
     def console(request: httpx2.Request) -> httpx2.Response:
         if next(calls) < 30:
-            raise httpx2.ReadTimeout("too slow", request=request)
+            if status == 504:
+                raise httpx2.ReadTimeout("too slow", request=request)
+            return httpx2.Response(status)
         ended.set()
         return httpx2.Response(200)
 
