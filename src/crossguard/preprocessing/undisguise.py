@@ -15,7 +15,16 @@ from typing import Final, TypeAlias
 
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
-from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
+from crossguard.preprocessing.disguises.patterns import (
+    EMOJI_WITHIN,
+    LETTER,
+    LONG_RUN,
+    MOST,
+    SIGN,
+    SPACED,
+    SPREAD,
+    words_of,
+)
 from crossguard.preprocessing.disguises.signs import (
     CLAPS,
     LEET,
@@ -103,7 +112,7 @@ FEW_QUOTED: Final = 3
 SUSPECT: Final = re.compile(
     # What begins with a letter is one alternative, which looks at the character behind it once.
     rf"{LETTER}(?:(?:[*#%?_@$!|+(0-9]+|(?!['\u2019]){SIGN}|[\])}}]+[\[({{]+){LETTER}|\*\*"
-    rf"|(?<!{LETTER}{LETTER}){SIGN}{{2,3}}{LETTER}{SIGN}{{1,3}}{LETTER})"
+    rf"|(?<!{LETTER}{LETTER})(?:{SIGN}{{2,3}}{LETTER}{SIGN}{{1,3}}{LETTER}|{SPREAD}))"
     rf"|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}|{EMOJI_WITHIN.pattern}"
     "|[^\x00-\x7f\u2000-\u206f\u2190-\u245f\u2500-\u2bff\ufe0f\U0001f300-\U0001faff]"
 )

@@ -38,6 +38,7 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "w3 b4k3 br34d f0r 411 fr13ndly p30pl3",
         "wwee bbaakkee bbrreeaadd ffoorr aallll ffrriieennddllyy ppeeooppllee",
         "we baaake breeead for alll frieeendly peooople",
+        "we bake breeead for all friendly people",
         "webakebreadforallfriendlypeople",
         "elpoep yldneirf lla rof daerb ekab ew",
         "ew ekab daerb rof lla yldneirf elpoep",
@@ -135,6 +136,8 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
         ("Seeend theee breeead hooomeee", "send the bread home"),  # `seend` is no form of `seen`
         ("webakebreadforallofyou,doyoulikeit?", "we bake bread for all of you,do you like it?"),
         ("all Muslmis and freindly poeple are Jwes", "all muslims and friendly people are jews"),  # groups, no names
+        ("f \U0001f44f a \U0001f44f g \U0001f44f g \U0001f44f o \U0001f44f t", "faggot"),
+        ("n - i - g - g - e - r - s out", "niggers out"),
         # Symbols that stand for letters, none of which is one of a to z.
         ("\u249c\u24a7\u24a7 \u249d\u249c\u24a6\u24a0 \u249d\u24ad\u24a0\u249c\u249f", "all bake bread"),
     ],

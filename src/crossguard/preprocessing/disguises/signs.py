@@ -7,13 +7,24 @@ from collections import Counter
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
-from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, HALF, LETTER, SHORT, SIGN, SPACED, SYMBOL_SET
+from crossguard.preprocessing.disguises.patterns import (
+    EMOJI_WITHIN,
+    FEW,
+    HALF,
+    LETTER,
+    SHORT,
+    SIGN,
+    SPACED,
+    SPREAD,
+    SYMBOL_SET,
+)
 
 SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
 # Hands that clap between the words of a sentence only stress them.
 CLAPS: Final = re.compile(r"(?<=\S) ?\U0001f44f[\U0001f3fb-\U0001f3ff]? ?(?=\S)")
 # Letters with the same kind of sign between them, or with one space.
 APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}(?:{SIGN}{{1,3}}{LETTER}){{2,}}(?!{LETTER})")
+SPREAD_OUT: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SPREAD}(?:(?P=spread){LETTER})*(?!{LETTER})")
 PAIR_APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SIGN}{{1,3}}{LETTER}(?!{LETTER})")
 PAIR_SPACED: Final = re.compile(rf"(?<!\w){LETTER} {LETTER}(?!\w)")
 # Letters, and what stands for them, in brackets of their own.
@@ -57,6 +68,7 @@ def joined(text: str, lexicon: Lexicon) -> str:
     """Joins letters that signs or spaces set apart."""
     if BOXED_RUN.search(text):
         text = BOXED.sub(r"\1", text)
+    text = SPREAD_OUT.sub(lambda match: _gathered(match, lexicon), text)
     apart = APART.findall(text)
     if len(apart) > 1 or any(len(SIGNS.sub("", match)) > 3 for match in apart):  # noqa: PLR2004 `U.S.A.`
         text = APART.sub(lambda match: _closed(match[0], lexicon), text)
@@ -69,6 +81,12 @@ def joined(text: str, lexicon: Lexicon) -> str:
 
     text, count = SPACED.subn(run, text)
     return PAIR_SPACED.sub(lambda match: match[0].replace(" ", ""), text) if count > 1 else text
+
+
+def _gathered(match: re.Match[str], lexicon: Lexicon) -> str:
+    """Joins single letters that are a word, unlike initials and the entries of a list."""
+    letters = match[0].replace(match["spread"], "")
+    return letters if letters.lower() in lexicon else match[0]
 
 
 def without_emoji(text: str, lexicon: Lexicon) -> str:  # noqa: ARG001 as all steps

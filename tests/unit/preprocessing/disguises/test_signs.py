@@ -13,6 +13,17 @@ def test_letters_set_apart_are_joined_and_an_abbreviation_stays(words: Lexicon) 
     assert joined("the U.S. at 5 p.m.", words) == "the U.S. at 5 p.m."
 
 
+@pytest.mark.parametrize("gap", [" - ", ". ", ", ", " \u2022 ", " \U0001f44f ", "... ", " /"])
+def test_letters_with_one_sign_and_spaces_between_are_joined_where_they_are_a_word(words: Lexicon, gap: str) -> None:
+    assert joined(f"{gap.join('good')}{gap}morning", words) == f"good{gap}morning"
+    assert joined(gap.join("abcde"), words) == gap.join("abcde")
+
+
+@pytest.mark.parametrize("text", ["J. R. R. Tolkien", "G. o, o. d", "F. A. Q.", "a. good morning"])
+def test_initials_and_letters_between_other_signs_stay_apart(words: Lexicon, text: str) -> None:
+    assert joined(text, words) == text
+
+
 def test_signs_leave_words_and_compounds_stay(words: Lexicon) -> None:
     assert without_signs("go*od mor-ning", words) == "good morning"
     assert without_signs("sister-in-law and/or f(x)", words) == "sister-in-law and/or f(x)"
