@@ -52,6 +52,8 @@ UNSURE: Final = {
     "с": "cs", "х": "xh", "н": "hn", "д": "ad", "з": "ze", "ꓩ": "fr", "ц": "uy", "ш": "wu",
 }  # fmt: skip
 SURE: Final = {ord(look): letter for letter, looks in SHAPES.items() for look in looks}
+# Of these, the second is the sound in Cyrillic, which is only meant where the shape makes no word.
+SHAPED: Final = {ord(look): UNSURE[look][0] for look in "внрсух"}
 FIRST: Final = {ord(look): letters[0] for look, letters in UNSURE.items()}
 # Alone, these are a faith and no letter.
 FAITH: Final = re.compile("[☪✝][☪✝\ufe0f.,!?]*")
@@ -122,7 +124,7 @@ def _unstyled(character: str) -> str:
 def _shapes(token: str, lexicon: Lexicon) -> str:
     plain = token.translate(SURE).lower()
     word = WORD_LIKE.sub("", plain)
-    known = lexicon.best(variants(word, UNSURE))
+    known = lexicon.best(variants(word.translate(SHAPED), UNSURE)) or lexicon.best(variants(word, UNSURE))
     return plain.replace(word, known) if known else plain.translate(FIRST)
 
 

@@ -31,6 +31,13 @@ def test_letters_of_two_scripts_in_one_word_are_read_as_one(words: Lexicon) -> N
     assert latin(RUSSIAN, words) == RUSSIAN
 
 
+def test_a_cyrillic_letter_is_read_by_its_shape_before_its_sound() -> None:
+    words = Lexicon({"soon": 1, "coon": 2, "sit": 3, "are": 4, "ape": 5})
+    assert latin("\u0441\u043e\u043en", words) == "coon"
+    assert latin("\u0441it", words) == "sit"
+    assert latin("\u03b1\u03c1\u03b5", words) == "are"  # a Greek one looks like two
+
+
 @pytest.mark.parametrize("sign", ["\u262a", "\u262a\ufe0f!", "\u271d"])
 def test_a_sign_of_a_faith_is_no_letter_alone(words: Lexicon, sign: str) -> None:
     assert latin(f"good morning {sign}", words) == f"good morning {sign}"
