@@ -29,6 +29,7 @@ from crossguard.preprocessing.disguises.signs import (
     CLAPS,
     LEET,
     SYMBOL,
+    hides_another,
     joined,
     spelt,
     starred,
@@ -231,6 +232,8 @@ def _loses_nothing(step: Step, before: str, read: str, lexicon: Lexicon) -> bool
     """Returns whether no words are gone that the text before a step may have been meant to say."""
     if step is without_emoji:  # they may say something
         return not SYMBOL.search(CLAPS.sub(" ", before))
+    if step in {spelt, without_signs}:
+        return not hides_another(before, words_of(read), lexicon)
     if step is respaced:  # of misspelt words, others can be made
         return no_chance(words_of(read), lexicon)
     if step not in TURNS:

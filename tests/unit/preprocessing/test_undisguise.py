@@ -158,6 +158,8 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder, d
         f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
         "we \U0001f412 bake \U0001f412 bread \U0001f412 for \U0001f44f all \U0001f44f people",
         "w3 b4k3 br34d f0r \U0001f412\U0001f412\U0001f412\U0001f412 4nd p30pl3",  # emoji are words, too
+        "all fri!ndly coons, sl!ts and their bread",  # a sign is read as a letter, and may hide another
+        "all friendly c-ons",
         "they like water. ew ekab daerb rof lla yldneirf elpoep dna lla yppah nerdlihc",  # not all of it is mirrored
         (
             "they like water p\u0250\u01dd\u0279q poo\u0183 \u0265\u0287\u1d09\u028d \u028e\u0250p"

@@ -37,7 +37,8 @@ class Lexicon:
         vocabulary: Token to id; whole words are those that a WordPiece, BPE or Unigram tokenizer marks as such, and ids
             grow as frequency falls.
         slang: Words that it lacks, of which all are taken to be as frequent as the `SLANG_RANK`-th.
-        starred: Words of which people hide letters, the likelier ones first; they are known, too.
+        starred: Words of which people hide letters, the likelier ones first; they are known, too, and come
+            before slang.
 
     Attributes:
         starred: Those words.
@@ -51,8 +52,9 @@ class Lexicon:
             if len(word) > 1 or word in SINGLE:
                 self._costs.setdefault(word, math.log(rank * scale))
         self._scale = scale
-        for word in (*slang, *starred):
-            self._costs.setdefault(word, math.log(SLANG_RANK * scale))
+        for rank, words in ((SLANG_RANK - 1, starred), (SLANG_RANK, slang)):
+            for word in words:
+                self._costs.setdefault(word, math.log(rank * scale))
         self._starred, self.starred = starred, frozenset(starred)
         self._longest = min(LONGEST, max(map(len, self._costs), default=0))
 

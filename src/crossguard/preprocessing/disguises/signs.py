@@ -56,6 +56,11 @@ STARRED: Final = re.compile(r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*
 # Whose name was shortened for others not to know it.
 TITLE: Final = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? \Z")
 LONGEST_TITLE: Final = 6
+# A word with one sign in it that may be a letter, or hide one.
+ONE_WITHIN: Final = re.compile(
+    rf"(?<![^\s(\"'])(?<!\S\()[a-z]++(?:{SIGN}|[0-9])[a-z]++(?![^\s.,?!;:)\"']|{SIGN}+[^\W_])", re.IGNORECASE
+)
+NO_LETTER: Final = re.compile("[^a-z]")
 HIDING: Final = re.compile(r"[*#%?_-]")
 # Where most words have one sign each; only stars stand for the last letter.
 ONE_SIGN: Final = re.compile(r"(?<![^\W_])[a-z]++(?:[*#%?_][a-z]++|[*#])(?![\w*#%?])", re.IGNORECASE)
@@ -140,6 +145,19 @@ def _apart(word: str, parts: list[str], signs: set[str], lexicon: Lexicon) -> st
         return f"{NO_PUNCTUATION.sub('', before)} {behind}" if found else f"{NO_PUNCTUATION.sub('', behind)} "
 
     return SIGNS.sub(set_apart, word)
+
+
+def hides_another(text: str, read: list[str], lexicon: Lexicon) -> bool:
+    """Returns whether a sign in a word may hide a letter of one that people hide, and that was not read."""
+    words = {match[0].lower() for match in ONE_WITHIN.finditer(text)}
+    doubtful = (word for word in words if lexicon.hidden(NO_LETTER.sub("*", word)) not in {None, *read})
+    return not all(_is_likelier(word, read, lexicon) for word in doubtful)
+
+
+def _is_likelier(word: str, read: list[str], lexicon: Lexicon) -> bool:
+    """Returns whether a word with a sign in it was read as one that is frequent or that people hide, too."""
+    fits = re.compile(NO_LETTER.sub(".?", word)).fullmatch
+    return any(lexicon.common(said) or said in lexicon.starred for said in read if fits(said))
 
 
 def spelt(text: str, lexicon: Lexicon) -> str:

@@ -46,6 +46,11 @@ def test_a_word_goes_before_an_inflected_one() -> None:
     assert known.best(["walks", "wolks"]) == "walks"
 
 
+def test_of_words_that_are_as_frequent_those_that_people_hide_come_first() -> None:
+    known = Lexicon({"house": 0}, ("splc",), ("spic",))
+    assert known.best(["splc", "spic"]) == "spic"
+
+
 def test_a_word_without_end_is_not_looked_up() -> None:
     assert "walk" * MOST_LETTERS not in LEXICON
     assert LEXICON.correct("w" * (MOST_LETTERS + 1)) is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
-from crossguard.preprocessing.disguises.signs import joined, spelt, starred, without_signs
+from crossguard.preprocessing.disguises.signs import hides_another, joined, spelt, starred, without_signs
 
 
 def test_letters_set_apart_are_joined_and_an_abbreviation_stays(words: Lexicon) -> None:
@@ -89,6 +89,24 @@ def test_the_name_behind_a_title_is_no_hidden_word(hiding: Lexicon, title: str) 
 def test_a_word_that_is_often_hidden_goes_before_others(hiding: Lexicon) -> None:
     assert starred("go to h*ll", hiding) == "go to hell"
     assert starred("he**", hiding) == "hell"
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "another"),
+    [
+        ("go to h!ll", "go to hill", True),
+        ("go to h!ll", "go to hell", False),
+        ("go to h!l", "go to hil", False),
+        ("go to h!ll$", "go to hills", False),
+        ("go to hill!", "go to hill!", False),
+        ("go to h4ll", "go to hall", False),  # a frequent word
+        ("the id!ots", "the idiots", False),
+    ],
+)
+def test_a_sign_that_was_read_as_a_letter_may_hide_another(
+    hiding: Lexicon, written: str, read: str, *, another: bool
+) -> None:
+    assert hides_another(written, read.split(), hiding) == another
 
 
 def test_one_letter_of_any_word_is_found(hiding: Lexicon) -> None:
