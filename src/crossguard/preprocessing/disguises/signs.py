@@ -234,10 +234,12 @@ def starred(text: str, lexicon: Lexicon) -> str:
         parts = HIDING.sub(" ", word).split()
         bare = "".join(parts)
         before = text[max(0, match.start() - LONGEST_TITLE) : match.start()]
-        if bare == word or _lacks_nothing(parts, bare, lexicon) or (match[0][0].isupper() and TITLE.search(before)):
+        if bare == word or (match[0][0].isupper() and TITLE.search(before)):
             return match[0]
         pattern = HIDING.sub("*", word)
         hidden = lexicon.hidden(pattern)
+        if _lacks_nothing(parts, bare, hidden, lexicon):
+            return match[0]
         if hidden is None and ONE_HIDDEN.fullmatch(word) and (len(bare) >= SHORT or "*" in word):
             hidden = lexicon.filled(pattern)
         return hidden or match[0]
@@ -257,8 +259,9 @@ def _unsigned(word: str, lexicon: Lexicon, *, put_in: bool) -> str | None:
     return lexicon.hidden(pattern) or filled or known
 
 
-def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:
-    """Returns whether signs stand in a word, behind one, or between words."""
-    if len(bare) >= SHORT and bare in lexicon:
+def _lacks_nothing(parts: list[str], bare: str, hidden: str | None, lexicon: Lexicon) -> bool:
+    """Returns whether signs stand in a word, behind one, or between words, rather than for letters of a hidden one."""
+    known = lexicon.common(bare) or bare in lexicon.starred if hidden else bare in lexicon
+    if len(bare) >= SHORT and known:
         return True
     return len(bare) > 1 and all(map(lexicon.common, parts))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from itertools import product
+from string import ascii_lowercase
+
 import pytest
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
@@ -89,6 +92,14 @@ def test_the_name_behind_a_title_is_no_hidden_word(hiding: Lexicon, title: str) 
 def test_a_word_that_is_often_hidden_goes_before_others(hiding: Lexicon) -> None:
     assert starred("go to h*ll", hiding) == "go to hell"
     assert starred("he**", hiding) == "hell"
+
+
+def test_a_sign_in_a_rare_word_hides_a_letter_of_one_that_is_often_hidden() -> None:
+    frequent = {f"{a}{b}": at for at, (a, b) in enumerate(product(ascii_lowercase, repeat=2))}
+    words = Lexicon({**frequent, "money": 1, "idots": 9999}, (), ("monkey", "idiots", "hell", "hellos"))
+    assert starred("You id*ots!", words) == "You idiots!"
+    assert starred("my mon*ey", words) == "my mon*ey"  # a frequent word
+    assert starred("go to hell**", words) == "go to hell**"  # all of such a word
 
 
 @pytest.mark.parametrize(
