@@ -199,7 +199,7 @@ class TextEncoder:
         return self._alike or language in {"", UNDETERMINED, *self._languages}
 
     def _said(self, written: Sequence[_Part]) -> _Said:
-        """Returns what disguised parts say; nothing where the tokenizer would see the same."""
+        """Returns what disguised parts say; nothing where the tokenizer would see the same, or in another language."""
         if self._lexicon is None:
             return _NOTHING
         readings = [undisguise(part.raw, self._lexicon) for part in written]
@@ -214,9 +214,12 @@ class TextEncoder:
             return _NOTHING
         if not said[-1].clean:  # of an image's words, nothing was left
             said.pop()
+        guessed = any(reading is not None and reading.guessed for reading in readings)
+        # Words of another language are no misspelt ones.
+        if guessed and self._languages and not self._reads(self._language(written, said)):
+            return _NOTHING
         certain = all(reading is None or reading.certain for reading in readings)
-        if certain and self._languages and any(reading is not None and reading.guessed for reading in readings):
-            # Words of another language are no misspelt ones.
+        if certain and guessed and self._languages:
             certain = self._reads(language_of(_joined(written), self._languages))
         return _Said(said, certain)
 

@@ -178,16 +178,19 @@ def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon,
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "undisguised"),
     [
-        "gtfo nizza zogy bish",  # a few unknown words are slang
-        "alle baecker backen brot und sollen bleiben wo sie sind",  # many are another language
+        ("gtfo nizza zogy bish", [False, True]),  # a few unknown words are slang
+        ("alle baecker backen brot und sollen bleiben wo sie sind", [False]),  # many are another language
+        ("Do\u011fum g\u00fcn\u00fcn kutlu olsun can\u0131m karde\u015fim", [False]),
+        ("Hace mucho calor hoy en Sevilla", [False, True]),  # what is read is taken for English
+        ("we bkae it for all freindly poeple and chlidren", [True]),
     ],
 )
-def test_words_that_are_unknown_may_be_no_misspelt_ones(text: str) -> None:
+def test_words_that_are_unknown_may_be_no_misspelt_ones(text: str, undisguised: list[bool]) -> None:
     bundle = read_bundle(find("compact"))
     encoder = TextEncoder(bundle.tokenizer, bundle.manifest.text, bundle.manifest.languages)
-    assert [window.undisguised for window in encoder.encode([(text, "")])[0].windows] == [False, True]
+    assert [window.undisguised for window in encoder.encode([(text, "")])[0].windows] == undisguised
 
 
 def test_a_guess_is_scored_beside_the_text_as_it_is_written(encoder: TextEncoder) -> None:
