@@ -89,6 +89,44 @@ def test_the_name_behind_a_title_is_no_hidden_word(hiding: Lexicon, title: str) 
     assert starred(f"our {title} i**** is kind", hiding) == f"our {title} idiot is kind"
 
 
+@pytest.fixture(scope="module")
+def short() -> Lexicon:
+    """Returns short words that are often hidden."""
+    return Lexicon({"friendly": 1, "bus": 2, "tnt": 3}, (), ("fag", "gay", "jew", "cum", "ass", "kike"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "the force F_g points down",
+        "play C#m, then A",
+        "O_O o_O T_T",
+        "let g_y be one and g_x another",
+        "set j_w to 1 and i_w to 0",
+        "print(f*g)",
+        "return a*s + b*s",
+        "a*s = f*g",
+        "x = k**e + 1",
+        "so 2 + f*g",
+    ],
+)
+def test_signs_of_formulas_chords_and_faces_hide_no_letter(short: Lexicon, written: str) -> None:
+    assert starred(written, short) == written
+
+
+@pytest.mark.parametrize("written", ["you f_g", "you f*g, die", "(f*g) and 2 others", "you f_g - i said so"])
+def test_a_short_word_that_is_often_hidden_is_found(short: Lexicon, written: str) -> None:
+    assert "fag" in starred(written, short)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("dirty j_w and that f_g", "dirty jew and that fag"), ("f*g F*G", "fag fag"), ("k**e / j*w", "kike / jew")],
+)
+def test_several_short_words_are_no_formula(short: Lexicon, written: str, said: str) -> None:
+    assert starred(written, short) == said
+
+
 def test_a_word_that_is_often_hidden_goes_before_others(hiding: Lexicon) -> None:
     assert starred("go to h*ll", hiding) == "go to hell"
     assert starred("he**", hiding) == "hell"
