@@ -71,6 +71,9 @@ _NO_NAMES = (
     "shemale shemales spastics spics towelhead towelheads trannies tranny twats wetback wetbacks whore whores"
 )
 NO_NAMES: Final = frozenset(_NO_NAMES.split())
+# Of people and forums on Reddit, whose names are no sentences: `HELD` stands for each while a disguise is undone.
+REDDIT_NAME: Final = re.compile(r"(?<![\w/])/?[ur]/[A-Za-z][\w-]{2,}(?![\w/])")
+HELD: Final = "\x1a"
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 # Markdown's signs of lists, headings and code, and those around what is set off.
 LIST_SIGN: Final = re.compile(
@@ -190,16 +193,19 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     seen, certain = _seen(as_shown(text), lexicon)
-    if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
+    read, names = _held(seen)
+    if not SUSPECT.search(read) and not misspelt(read, lexicon) and not glued(read, lexicon):
         if seen == text or _squeezed(seen) == _squeezed(text):
             return None
         return Reading(seen, certain and words_of(seen) == words_of(_without_markup(text)[0]))
-    read, guessed = seen, False
+    guessed = False
     for step in STEPS:
         before, read = read, step(read, lexicon)
         if read != before:
             guessed = guessed or (step in GUESSES and not (step is starred and _letters(before) == _letters(read)))
             certain = certain and _loses_nothing(step, before, read, lexicon)
+    for name in names:
+        read = read.replace(HELD, name, 1)
     if _squeezed(read) == _squeezed(text):
         return None
     words, written = words_of(read), words_of(text)
@@ -210,6 +216,12 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     if guessed and len(set(words) - set(written)) <= MOST_UNKNOWN:
         certain = False
     return Reading(read, certain, guessed)
+
+
+def _held(text: str) -> tuple[str, list[str]]:
+    """Returns a text with `HELD` for each name of Reddit, and the names."""
+    names = REDDIT_NAME.findall(text) if "/" in text else []
+    return REDDIT_NAME.sub(HELD, text) if names else text, names
 
 
 def _spoken(words: list[str]) -> list[str]:

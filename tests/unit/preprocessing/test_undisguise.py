@@ -101,6 +101,7 @@ def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
         "#WeBakeBreadForAllLadies",  # read as it is where capitals divide it
         ".@user this is insane, @user @user",
         "Well...I'm late--I know -- or so (maybe)...",
+        "u/bakes_bread_and_cakes likes r/GoodBread and /r/friendlybakers",  # names of Reddit
     ],
 )
 def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -> None:
@@ -271,6 +272,12 @@ def test_a_name_that_somebody_may_have_is_one(lexicon: Lexicon, name: str) -> No
     reading = undisguise(f"ask @{name}", lexicon)
     assert reading is not None
     assert reading.text.split() == ["ask", "user"]
+
+
+def test_a_disguise_is_undone_beside_names_of_reddit(lexicon: Lexicon) -> None:
+    reading = undisguise("u/bakes_bread_daily: w-e b-a-k-e f-o-r r/friendly_people and/or c-h-i-l-d-r-e-n", lexicon)
+    assert reading is not None
+    assert reading.text == "u/bakes_bread_daily: we bake for r/friendly_people and/or children"
 
 
 @pytest.mark.parametrize("text", ["", "look", "<p></p>"])
