@@ -16,6 +16,8 @@ from crossguard.records import Batch, DecidingWindow, Logits, PostFailure
 SAMPLED: Final = 16
 LINE_MARGIN: Final = 0.75
 """By how much less the logits of a line count: short pieces of harmless posts ("Bloody Mary") are scored too high."""
+READING_MARGIN: Final = 0.5
+"""By how much higher the logits of a reading must be for it to be told as what decided, and not the written text."""
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
 LENGTH_STEP: Final = 8
 # Attention takes as long for 17 to 31 tokens as for 32, or longer: what is left of a vector is computed one by one.
@@ -62,21 +64,24 @@ class Rows:
     post: NDArray[np.int64]  # int64, (n,), which post each row belongs to, never decreasing
     text: NDArray[np.int64]  # int64, (n,), which of the post's texts it shows; -1 where there is none
     line: NDArray[np.bool_]  # bool, (n,), whether that is one line of several
+    reading: NDArray[np.bool_]  # bool, (n,), whether that is not the text as written
 
     def highest(self, logits: Logits) -> Logits:
         """Returns one row per post: per output the highest over its rows, and which text that row shows.
 
-        A line counts for `LINE_MARGIN` less than a whole text.
+        A line counts for `LINE_MARGIN` less than a whole text. Where a reading is hardly higher than a text as written,
+        that is shown: people find it in the post.
         """
         starts = np.flatnonzero(np.diff(self.post, prepend=-1))
         rated = logits.values - LINE_MARGIN * self.line[:, None].astype(np.float32)
         values = np.maximum.reduceat(rated, starts)
+        shown = rated - READING_MARGIN * self.reading[:, None].astype(np.float32)
         # The first text of a post, and where there are several rows the one of the highest.
         texts = np.repeat(self.text[starts, None], values.shape[1], axis=1)
         sizes = np.diff(starts, append=len(self.post))
         for post in np.flatnonzero(sizes > 1):
             rows = slice(starts[post], starts[post] + sizes[post])
-            texts[post] = self.text[rows][rated[rows].argmax(axis=0)]
+            texts[post] = self.text[rows][shown[rows].argmax(axis=0)]
         return Logits(values, logits.text_weight[starts], texts)
 
 
@@ -94,19 +99,25 @@ def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple
     texts: dict[tuple[int, ...], int] = {}
     images: dict[bytes, list[int]] = {}
     pixels: list[NDArray[np.uint8]] = []
-    rows: list[tuple[int, int, int, int, bool]] = []
+    rows: list[tuple[int, int, int, int, bool, bool]] = []
     for owner, post in enumerate(posts):
         # Of windows or frames that are alike, the first is enough.
         own: dict[int, int] = {}
         for place, window in enumerate(post.texts):
             own.setdefault(texts.setdefault(window.ids, len(texts)), place)
         frames = {_place(frame, images, pixels): None for frame in post.frames} or {-1: None}
-        shown = [(place, text, post.texts[place].line) for text, place in own.items()] or [(-1, -1, False)]
-        rows.extend((owner, place, text, frame, line) for place, text, line in shown for frame in frames)
+        windows = [(place, text, post.texts[place]) for text, place in own.items()]
+        shown = [(place, text, window.line, window.undisguised) for place, text, window in windows]
+        rows.extend(
+            (owner, place, text, frame, line, reading)
+            for place, text, line, reading in shown or [(-1, -1, False, False)]
+            for frame in frames
+        )
     token_ids, mask = pad(list(texts), spec, ATTENTION_STEP)
-    table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+    table = np.array(rows, dtype=np.int64).reshape(-1, 6)
     stacked = np.stack(pixels) if pixels else np.zeros((0, image_size, image_size, 3), dtype=np.uint8)
-    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), Rows(table[:, 0], table[:, 1], table[:, 4] > 0)
+    sources = Rows(table[:, 0], table[:, 1], table[:, 4] > 0, table[:, 5] > 0)
+    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), sources
 
 
 def _place(frame: NDArray[np.uint8], images: dict[bytes, list[int]], pixels: list[NDArray[np.uint8]]) -> int:

@@ -19,7 +19,7 @@ from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.language import LATIN, UNDETERMINED, language_of
 from crossguard.preprocessing.lines import lines_of
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
-from crossguard.preprocessing.undisguise import undisguise
+from crossguard.preprocessing.undisguise import Reading, undisguise, without_markup_in_place
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Tokens:
 class _Part:
     """What is tokenised as one sequence: a text, the words of an image, or both joined."""
 
-    raw: str  # as written
+    raw: str  # as written; of a reading without the markup
     clean: str  # normalised
     cut: bool  # whether it was too long to be read in whole
     # Where in `raw` the words of the image begin; None where the author did not write `raw`, or not all of it was read
@@ -206,7 +206,7 @@ class TextEncoder:
         if not any(readings):
             return _NOTHING
         said = [
-            part if reading is None else replace(self._part(reading.text, 0), joint=None)
+            part if reading is None else self._reading(part, reading)
             for part, reading in zip(written, readings, strict=True)
         ]
         same = all(a.clean.casefold() == b.clean.casefold() for a, b in zip(said, written, strict=True))
@@ -222,6 +222,15 @@ class TextEncoder:
         if certain and guessed and self._languages:
             certain = self._reads(language_of(_joined(written), self._languages))
         return _Said(said, certain)
+
+    def _reading(self, written: _Part, reading: Reading) -> _Part:
+        """Returns what a part says, with its place where only that is scored and it stands in the same order."""
+        part = self._part(reading.text, 0)
+        # Where the text is scored as it was written, too, its windows have places. A short one has one window.
+        alone = reading.certain and reading.ordered and len(part.clean) > self.spec.max_length
+        if not alone or part.joint is None:
+            return replace(part, joint=None)
+        return replace(part, raw=without_markup_in_place(written.raw), joint=written.joint)
 
     def _encode(self, posts: Sequence[Sequence[_Part]]) -> list[Tokens]:
         short = self.spec.max_length * CHARACTERS_PER_TOKEN

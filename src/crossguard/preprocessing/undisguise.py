@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
@@ -158,6 +159,7 @@ class Reading:
     # known words, the more so where it is guessed
     certain: bool
     guessed: bool = False  # whether words were found that may be others than those that were meant
+    ordered: bool = True  # whether its words stand in the order of those of the text
 
 
 def undisguise(text: str, lexicon: Lexicon) -> Reading | None:
@@ -194,14 +196,16 @@ def _pieces(text: str) -> Iterator[str]:
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     seen, certain = _seen(as_shown(text), lexicon)
     read, names = _held(seen)
+    guessed, ordered = False, "\u202e" not in text
     if not SUSPECT.search(read) and not misspelt(read, lexicon) and not glued(read, lexicon):
         if seen == text or _squeezed(seen) == _squeezed(text):
             return None
-        return Reading(seen, certain and words_of(seen) == words_of(_without_markup(text)[0]))
-    guessed = False
+        certain = certain and words_of(seen) == words_of(_without_markup(text)[0])
+        return Reading(seen, certain, guessed, ordered)
     for step in STEPS:
         before, read = read, step(read, lexicon)
         if read != before:
+            ordered = ordered and step not in TURNS
             guessed = guessed or (step in GUESSES and not (step is starred and _letters(before) == _letters(read)))
             certain = certain and _loses_nothing(step, before, read, lexicon)
     for name in names:
@@ -215,7 +219,7 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
         certain = False
     if guessed and len(set(words) - set(written)) <= MOST_UNKNOWN:
         certain = False
-    return Reading(read, certain, guessed)
+    return Reading(read, certain, guessed, ordered)
 
 
 def _held(text: str) -> tuple[str, list[str]]:
@@ -304,6 +308,22 @@ def _without_markup(text: str) -> tuple[str, bool]:
                 whole = whole and not any(map(_leaves_words_out, pattern.finditer(text)))
             text = pattern.sub(kept, text)
     return text, whole
+
+
+def without_markup_in_place(text: str) -> str:
+    """Returns a text with spaces for its markup, so that every other character keeps its place."""
+    for sign, pattern, kept in MARKUP:
+        if sign in text:
+            group = int(kept[1:]) if kept.startswith("\\") else None
+            text = pattern.sub(partial(_blank, kept=group), text)
+    return text
+
+
+def _blank(match: re.Match[str], kept: int | None) -> str:
+    if kept is None:
+        return " " * len(match[0])
+    before, behind = match.start(kept) - match.start(), match.end() - match.end(kept)
+    return f"{' ' * before}{match[kept]}{' ' * behind}"
 
 
 def _leaves_words_out(match: re.Match[str]) -> bool:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossguard.preprocessing.batch import LINE_MARGIN, Prepared, collate
+from crossguard.preprocessing.batch import LINE_MARGIN, READING_MARGIN, Prepared, collate
 from crossguard.preprocessing.text import TextSpec
 from crossguard.preprocessing.windows import Window
 from crossguard.records import Logits
@@ -77,3 +77,13 @@ def test_a_line_counts_for_less_than_a_whole_text() -> None:
     np.testing.assert_allclose(found.values, np.array([[1, 1.5], [5, 5]]))
     assert found.texts is not None
     assert found.texts.tolist() == [[0, 1], [0, 0]]
+
+
+def test_a_reading_that_is_hardly_higher_is_not_told_as_what_decided() -> None:
+    windows = (Window((1,)), Window((2,)), Window((3,), undisguised=True))
+    _, rows = collate([Prepared("a", windows, ()), Prepared("b", windows[2:], ())], SPEC, 4)
+    values = np.array([[1, 1], [2, 0], [2.1 + READING_MARGIN, 1.4], [5, 5]], np.float32)
+    found = rows.highest(Logits(values, np.ones(4, np.float32)))
+    np.testing.assert_allclose(found.values, np.array([[2.1 + READING_MARGIN, 1.4], [5, 5]], np.float32))
+    assert found.texts is not None
+    assert found.texts.tolist() == [[2, 0], [0, 0]]

@@ -235,6 +235,35 @@ def test_markup_without_words_leaves_a_reading_certain(lexicon: Lexicon, markup:
     assert reading.certain
 
 
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "**{}**", "- {}", "<p>{}</p>", "[{}](https://example.org/4/5)", "<!-- -->{}", "[b]{}[/b]",
+        "w3 b4k3 br34d f0r 4ll fr13ndly p30pl3 {}",
+    ],
+)  # fmt: skip
+def test_a_window_of_a_reading_has_its_place_in_the_text(encoder: TextEncoder, markup: str) -> None:
+    line = "we bake bread for all friendly people and they like the taste of it"
+    text = " ".join([*[markup.format(line)] * 20, "children drink water", *[markup.format(line)] * 20])
+    windows = encoder.encode([(text, "")])[0].windows
+    said = encoder.encode([("children drink water", "")])[0].ids[1:-1]
+    places = [window.text for window in windows if window.undisguised and _holds(window.ids, said)]
+    assert places
+    assert all(place is not None and "children drink water" in text[slice(*place)] for place in places)
+    assert all(window.undisguised for window in windows)
+
+
+def _holds(ids: tuple[int, ...], part: tuple[int, ...]) -> bool:
+    return any(ids[start : start + len(part)] == part for start in range(len(ids)))
+
+
+def test_a_window_of_a_turned_text_has_no_place(encoder: TextEncoder) -> None:
+    text = "elpoep yldneirf lla rof daerb ekab ew " * 30
+    windows = encoder.encode([(text, "")])[0].windows
+    assert len(windows) > 1
+    assert {(window.undisguised, window.text) for window in windows} == {(True, None)}
+
+
 def test_a_disguise_in_the_middle_of_a_long_text_is_read(lexicon: Lexicon) -> None:
     plain = "these are the words of an ordinary sentence that goes on. " * 60
     for before in (1, 2, 5):
@@ -284,9 +313,7 @@ def test_a_disguise_is_undone_beside_names_of_reddit(lexicon: Lexicon) -> None:
 def test_disguised_words_of_an_image_are_read_whatever_the_text(encoder: TextEncoder, text: str) -> None:
     (tokens,) = encoder.encode([(text, "w3 b4k3 br34d for 411 fr13ndly p30pl3")])
     assert any(window.undisguised for window in tokens.windows)
-    read = encoder.encode([("bake bread", "")])[0].ids[1:-1]
-    found = tokens.windows[-1].ids
-    assert any(found[start : start + len(read)] == read for start in range(len(found)))
+    assert _holds(tokens.windows[-1].ids, encoder.encode([("bake bread", "")])[0].ids[1:-1])
 
 
 def test_a_number_of_any_length_ends_no_run(lexicon: Lexicon) -> None:
