@@ -101,6 +101,8 @@ def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
         "#WeBakeBreadForAllLadies",  # read as it is where capitals divide it
         ".@user this is insane, @user @user",
         "Well...I'm late--I know -- or so (maybe)...",
+        "World War III was averted",
+        "our physiotherapist is great",  # one long word that is unknown is no sentence
         "u/bakes_bread_and_cakes likes r/GoodBread and /r/friendlybakers",  # names of Reddit
     ],
 )

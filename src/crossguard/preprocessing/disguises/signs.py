@@ -45,6 +45,8 @@ PUNCTUATION: Final = ".,?!;:)\"'"
 AROUND: Final = f"{PUNCTUATION}\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026\u2014\u2013#[]"
 NO_PUNCTUATION: Final = re.compile(f"[^{PUNCTUATION}]")
 LEET_SIGN: Final = re.compile(r"[0-9@$!|+(\u20ac]")
+# Of a web page: `#C0FFEE`, `#FA9`.
+COLOUR: Final = re.compile(r"#(?=[a-f]*\d)(?:[\da-f]{3}){1,2}(?!\w)")
 INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
 # Ordinals, amounts, versions and names of products, which are not words in digits.
 NUMBER: Final = re.compile(r"\d+[a-z]{1,3}|[a-z]{1,3}\d+|.*\d{3,}.*")
@@ -89,11 +91,20 @@ def joined(text: str, lexicon: Lexicon) -> str:
     if len(apart) > 1:
         text = PAIR_APART.sub(lambda match: _closed(match[0], lexicon), text)
 
-    def run(match: re.Match[str]) -> str:
-        letters = match[0].replace(" ", "")
-        return letters if letters.lower() in lexicon else " ".join(lexicon.split(letters.lower()) or [letters])
+    count = 0
 
-    text, count = SPACED.subn(run, text)
+    def run(match: re.Match[str]) -> str:
+        nonlocal count
+        letters = match[0].replace(" ", "")
+        known = letters.lower() in lexicon
+        parts = [letters] if known else lexicon.split(letters.lower()) or [letters]
+        # Few letters that are no words are chords or initials.
+        if not known and len(letters) <= SHORT and lexicon.known(parts) < 1:
+            return match[0]
+        count += 1
+        return " ".join(parts)
+
+    text = SPACED.sub(run, text)
     return PAIR_SPACED.sub(lambda match: match[0].replace(" ", ""), text) if count > 1 else text
 
 
@@ -196,6 +207,8 @@ def _frequent(token: str, lexicon: Lexicon) -> str:
 
 
 def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
+    if COLOUR.match(token):
+        return None
     # An exclamation mark at the end is one; a bracket before what is no word may be a letter.
     plain = token.rstrip(PUNCTUATION), token.strip(f"({PUNCTUATION}")
     for core in dict.fromkeys((*plain, token.strip(f"({AROUND}"))):

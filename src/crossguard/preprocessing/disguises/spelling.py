@@ -33,6 +33,8 @@ def respaced(text: str, lexicon: Lexicon) -> str:
     words = words_of(text)
     if len(words) <= 3 or lexicon.known(words) >= HALF:  # noqa: PLR2004 fewer may be names
         return text
+    if sum(word not in lexicon for word in words) <= 1:  # one long word
+        return text
     parts = [lexicon.split("".join(words_of(part))) or [] for part in re.split(r"[.!?,;]+", text)]
     moved = [word for part in parts for word in part]
     if not moved or lexicon.known(moved) <= max(MOST, lexicon.known(words)) or not _plausible(moved):

@@ -27,6 +27,16 @@ def test_initials_and_letters_between_other_signs_stay_apart(words: Lexicon, tex
     assert joined(text, words) == text
 
 
+def test_few_letters_that_make_no_words_are_chords(words: Lexicon) -> None:
+    assert joined("Verse: F B G C, bridge: D B G", words) == "Verse: F B G C, bridge: D B G"
+    assert joined("we a r e here", words) == "we are here"
+
+
+def test_a_colour_is_no_word(words: Lexicon) -> None:
+    assert spelt("#C0FFEE #BADA55 #FA9 and #F00", words) == "#C0FFEE #BADA55 #FA9 and #F00"
+    assert spelt("#c0ffee0 g00d", words) == "#c0ffee0 good"
+
+
 def test_signs_leave_words_and_compounds_stay(words: Lexicon) -> None:
     assert without_signs("go*od mor-ning", words) == "good morning"
     assert without_signs("sister-in-law and/or f(x)", words) == "sister-in-law and/or f(x)"
