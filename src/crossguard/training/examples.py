@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import sha256
 from crossguard.cache import cache_folder
+from crossguard.data.datasets.alike import Hashes, hash_of_file
 from crossguard.data.datasets.rows import letters
+from crossguard.errors import ImageError
 from crossguard.training.targets import Floats
 
 if TYPE_CHECKING:
@@ -146,8 +148,8 @@ class HeldOut:
 
     def __init__(self, measured: Examples) -> None:
         self.copies = 0
-        self._images: dict[str, set[Path | None]] = {}
-        self._hashes: dict[str, set[str]] = {}
+        self._images: dict[_Shared, set[Path | None]] = {}
+        self._pictures: dict[_Shared, _Pictures] = {}
         for chunk in measured.chunks():
             for words, image in zip(chunk.words, chunk.images, strict=True):
                 if key := _shared(words, image):
@@ -156,37 +158,75 @@ class HeldOut:
     def without_copies(self, examples: Examples) -> Examples:
         """Returns the posts that are not held out, whatever the table they come from.
 
-        Those with the words of a held-out post go, unless both have an image, and not the same: memes share captions.
-        Without words, those with its image do.
+        Those with the words of a held-out post go, unless both have an image, and not one that looks the same: memes
+        share captions, and are resized and compressed anew. Without words, those with the file of its image do.
         """
         posts = zip(examples.words, examples.images, strict=True)
         rows = [row for row, (words, image) in enumerate(posts) if not self._has(_shared(words, image), image)]
         self.copies += len(examples) - len(rows)
         return examples.take(rows)
 
-    def _has(self, key: str, image: Path | None) -> bool:
-        images = self._images.get(key)
-        if not images:
+    def _has(self, key: _Shared | None, image: Path | None) -> bool:
+        images = self._images.get(key) if key else None
+        if key is None or not images:
             return False
         if image is None or None in images:
             return True
-        if key not in self._hashes:
-            self._hashes[key] = {image_hash(other) for other in images if other is not None}
-        return image_hash(image) in self._hashes[key]
+        if key not in self._pictures:
+            self._pictures[key] = _Pictures((other for other in images if other is not None), files=not key.words)
+        return image in self._pictures[key]
 
 
-def _shared(words: tuple[str, str], image: Path | None) -> str:
+class _Pictures:
+    """Images of held-out posts that share their words, to find copies of one; only such images are decoded.
+
+    Those that cannot be decoded, and with `files` all of them, are compared by `image_hash`.
+    """
+
+    def __init__(self, images: Iterable[Path], *, files: bool) -> None:
+        self._files = files
+        self._names: set[str] = set()
+        self._hashes = Hashes()
+        for value in {self._look(image) for image in images}:
+            if isinstance(value, str):
+                self._names.add(value)
+            else:
+                self._hashes.add(value)
+
+    def __contains__(self, image: Path) -> bool:
+        value = self._look(image)
+        return value in self._names if isinstance(value, str) else bool(self._hashes.near(value))
+
+    def _look(self, image: Path) -> int | str:
+        if self._files or not image.is_file():
+            return image_hash(image)
+        try:
+            return hash_of_file(image)
+        except ImageError:
+            return image_hash(image)
+
+
+class _Shared(NamedTuple):
+    """What copies of a post share."""
+
+    words: str  # its letters; empty where there are none
+    other: str = ""  # of posts without letters
+
+
+def _shared(words: tuple[str, str], image: Path | None) -> _Shared | None:
     """Returns what copies share: their letters; else the size of their image; else their signs or links, if any.
 
     Of an image that is not on this machine, it is the address: names such as `1.jpg` are in every folder.
     """
-    if (known := letters(*words)) or image is None:
-        return known or _signs(words)
+    if known := letters(*words):
+        return _Shared(known)
+    if image is None:
+        return _Shared("", signs) if (signs := _signs(words)) else None
     try:
         # So few images are of one size that hardly any is read for its hash.
-        return f"image of size {image.stat().st_size}"
+        return _Shared("", f"image of size {image.stat().st_size}")
     except OSError:
-        return f"image {image}"
+        return _Shared("", f"image {image}")
 
 
 def _signs(words: tuple[str, str]) -> str:

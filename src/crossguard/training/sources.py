@@ -109,7 +109,7 @@ class _LeftOut:
             f"{' or '.join(self.labels)}.": self.unanswered,
             f"{self.blank:,} posts are left out, because they have neither text nor image.": self.blank,
             f"{self.copies:,} training posts are left out, because they are copies of held-out posts: with the same "
-            "words, and the same image where both have one, or without words with the same image.": self.copies,
+            "words, and images that look alike where both have one, or without words with the same image.": self.copies,
         }
         return [line for line, some in lines.items() if some]
 

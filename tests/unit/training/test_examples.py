@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training import examples as module
@@ -76,6 +77,18 @@ def test_memes_that_share_a_caption_alone_are_no_copies(tmp_path: Path) -> None:
     )
     assert held_out.without_copies(trained).ids == ["0", "2", "5"]
     assert held_out.copies == 3
+
+
+def test_memes_compressed_anew_with_the_words_of_a_held_out_one_are_copies(tmp_path: Path) -> None:
+    def drawn(name: str, seed: int, size: int) -> Path:
+        pixels = np.random.default_rng(seed).integers(0, 256, size=(6, 6, 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize((size, size)).save(tmp_path / name)
+        return tmp_path / name
+
+    first, copy, other = drawn("first.png", 1, 60), drawn("copy.jpg", 1, 47), drawn("other.jpg", 2, 47)
+    held_out = HeldOut(examples(("a caption", first), ("a caption", image(tmp_path / "broken.png", b"no image"))))
+    trained = examples(("A caption!", copy), ("A caption!", other), ("", copy), ("others", copy))
+    assert held_out.without_copies(trained).ids == ["1", "2", "3"]
 
 
 def test_copies_of_an_image_without_words_stay_out_of_training(tmp_path: Path) -> None:

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import numpy as np
-
+from crossguard.data.datasets.alike import alike, hash_of_file
 from crossguard.data.datasets.rows import Dataset, Row, letters, write_table
-from crossguard.data.images import decode
 from crossguard.errors import ImageError, TableError, first_line
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-HASH_SIZE: Final = 64
 MAX_MISSING_IMAGES: Final = 0.02
 SHOWN: Final = 3
-# Of perceptual hashes, which are ours because imagehash would bring PyWavelets and SciPy to whoever prepares a table.
-SIDE: Final = 32
-KEPT: Final = 8
-# The matrix of the discrete cosine transform (type II).
-_COSINES: Final = np.cos(np.pi / SIDE * (np.arange(SIDE) + 0.5) * np.arange(SIDE)[:, None])
-# Two hashes that differ in at most this many of 64 bits agree in at least one of four 16-bit bands.
-DISTANCE: Final = 3
-BANDS: Final = 4
-BITS: Final = 16
 # As a path, which lost a slash.
 _ADDRESS: Final = re.compile(r"[a-z]\w+:/")
 
@@ -137,7 +122,7 @@ class _Images:
             self._lost.append(f"{path} ({why})")
             return
         try:
-            self.hashes[place] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])
+            self.hashes[place] = hash_of_file(path)
         except ImageError as error:
             self.broken[str(path)] = error.code
             self._lost.append(f"{path} ({error.code})")
@@ -164,26 +149,3 @@ def _across(rows: Sequence[Row], pairs: Iterable[tuple[int, int]]) -> dict[str, 
     splits = ((rows[one].split, rows[other].split) for one, other in pairs)
     counts = Counter("-".join(sorted((one, other))) for one, other in splits if one != other)
     return dict(sorted(counts.items()))
-
-
-def perceptual_hash(image: Image) -> int:
-    """Returns 64 bits of the low frequencies of an image (pHash): alike for copies, resized or compressed."""
-    grey = np.asarray(image.convert("L").resize((SIDE, SIDE)), dtype=np.float64)
-    low = (_COSINES @ grey @ _COSINES.T)[:KEPT, :KEPT].reshape(-1)
-    bits = low > np.median(low[1:])  # the first is the mean brightness
-    return int("".join("1" if bit else "0" for bit in bits), 2)
-
-
-def alike(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
-    """Yields each row with an earlier one of its hash, and first rows of hashes at most `DISTANCE` bits apart."""
-    first: dict[int, int] = {}
-    bands: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for name, value in hashes.items():
-        if first.setdefault(value, name) != name:
-            yield first[value], name
-            continue
-        own = [(band, value >> (BITS * band) & (1 << BITS) - 1) for band in range(BANDS)]
-        seen = {other for key in own for other in bands[key]}
-        yield from ((other, name) for other in sorted(seen) if (hashes[other] ^ value).bit_count() <= DISTANCE)
-        for key in own:
-            bands[key].append(name)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from crossguard.data.datasets.chunks import lost_images
 from crossguard.data.datasets.generic import dataset
-from crossguard.data.datasets.preparing import alike, perceptual_hash, prepare
+from crossguard.data.datasets.preparing import prepare
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.storage import Storage
 from crossguard.errors import TableError
@@ -168,16 +168,6 @@ def test_a_table_whose_image_paths_do_not_resolve_is_refused(tmp_path: Path) -> 
     assert (lost_images(place, ("train",)), lost_images(place, ("val",))) == (10, 0)
 
 
-def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:
-    first = Image.open(picture(tmp_path / "a.png", 1))
-    hashes = {
-        1: perceptual_hash(first),
-        2: perceptual_hash(first.resize((41, 37))),
-        3: perceptual_hash(Image.open(picture(tmp_path / "b.png", 2))),
-    }
-    assert list(alike(hashes)) == [(1, 2)]
-
-
 def test_copies_in_two_splits_are_told_whatever_their_ids(tmp_path: Path) -> None:
     image = picture(tmp_path / "a.png", 1)
     lines = [
@@ -211,11 +201,6 @@ def test_an_address_in_the_web_is_no_missing_file(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("text,image_path,spam\nhello,https://example.org/1.png,1\n")
     with pytest.raises(TableError, match=r"example\.org/1\.png \(addresses are not fetched\)"):
         prepare(dataset(tmp_path / "mine.csv"), tmp_path / "mine.csv", tmp_path / "t.parquet")
-
-
-def test_each_later_copy_of_an_image_makes_one_pair() -> None:
-    one, near = 0b1111, 0b0111
-    assert list(alike({1: one, 2: one, 3: one, 4: near, 5: near})) == [(1, 2), (1, 3), (1, 4), (4, 5)]
 
 
 def test_copies_in_one_split_whose_name_has_a_dash_are_not_told(tmp_path: Path) -> None:
