@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel, parse
-from crossguard.decision.policy import Calibrated, Policy
+from crossguard.decision.policy import Calibrated, Kind, Policy
 from crossguard.errors import BundleError, ConfigError
 from crossguard.labels import Label, LabelSet
 from crossguard.preprocessing.image import ImageSpec
@@ -160,13 +160,38 @@ class Bundle:
         return dict(self._provenance().get("model", {}))
 
     def policy_provenance(self, policy: Policy) -> dict[str, Any]:
-        """Returns what a policy's thresholds were fitted on: its own word, or the bundle's on it or its base."""
-        policies: dict[str, Any] = {} if policy.provenance else self._provenance().get("policies", {})
-        return dict(policy.provenance or policies.get(policy.base or policy.name, {}))
+        """Returns what a policy's thresholds were fitted on: its own word, or the bundle's on it or its base.
+
+        Where its own is about some `labels` alone, the bundle's is added for the others whose rules are still its own.
+        """
+        policies: dict[str, Any] = self._provenance().get("policies", {})
+        bundled = policies.get(policy.base or policy.name, {})
+        if not policy.provenance:
+            return dict(bundled)
+        own = policy.provenance.get("fitted_on", ())
+        fitted = {label for entry in own for label in entry.get("labels", policy.labels)}
+        kept = [name for name in self._unchanged(policy) if name not in fitted] if fitted else []
+        more = [{**entry, "labels": kept} for entry in bundled.get("fitted_on", ()) if kept]
+        return policy.provenance | {"fitted_on": [*own, *more]} if more else dict(policy.provenance)
+
+    def _unchanged(self, policy: Policy) -> list[str]:
+        """Returns the labels whose rules are those of the bundle's policy that this one starts from."""
+        base = self.manifest.policies.get(policy.base or "")
+        if base is None:
+            return []
+        kinds = get_args(Kind)
+        return [n for n in policy.labels if all(policy.rules(kind)[n] == base.rules(kind).get(n) for kind in kinds)]
 
     def fitted_on(self, policy: Policy) -> list[str]:
-        """Returns the names of the data that a policy's thresholds were fitted on; empty where nobody says."""
-        return [str(entry.get("name")) for entry in self.policy_provenance(policy).get("fitted_on", ())]
+        """Returns the names of the data that a policy's thresholds were fitted on; empty where nobody says.
+
+        Where there are several, and it is known which labels were fitted on one, they follow its name.
+        """
+        entries = self.policy_provenance(policy).get("fitted_on", ())
+        several = len(entries) > 1
+        labels = [", ".join(entry.get("labels", ())) if several else "" for entry in entries]
+        names = [str(entry.get("name")) for entry in entries]
+        return [f"{name} ({own})" if own else name for name, own in zip(names, labels, strict=True)]
 
     def _provenance(self) -> dict[str, Any]:
         path = self.folder / PROVENANCE

@@ -130,10 +130,14 @@ def leaks(provenance: Mapping[str, Any], posts: Sequence[Post]) -> list[str]:
         tested = "" if found.tested == len(posts) else f" ({found.seen} of the {found.tested} that can be told)"
         told.append(
             f"FITTED ON THESE POSTS: {'about ' if tested else ''}{found.share:.0%} of the evaluated posts{tested} are "
-            f"in '{entry.get('name', 'the data')}', on which {entry.get('what', 'thresholds and calibration')} were "
-            "fitted."
+            f"in '{entry.get('name', 'the data')}', on which {_what(entry)} were fitted."
         )
     return told
+
+
+def _what(entry: Mapping[str, Any]) -> str:
+    labels = ", ".join(map(str, entry.get("labels", ())))
+    return str(entry.get("what", "thresholds and calibration")) + (f" of {labels}" if labels else "")
 
 
 def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[np.bool_]:

@@ -42,7 +42,13 @@ def policy_file(
     file = read_policy_file(Path(policy)) if is_policy_file(policy) else PolicyFile(name=name, version="1", base=policy)
     # Calibration stays, and with it the model that it was fitted to.
     fitted_to = current.provenance.get("model", bundle.identity)
-    fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
+    fitted_on = {
+        "name": "review",
+        "what": "thresholds",
+        "labels": sorted({proposal.label for proposal in proposals}),
+        "posts": max(proposal.items for proposal in proposals),
+    }
+    before = current.provenance.get("fitted_on", ())
     labels = {
         label: LabelOverride(
             **_bands(rule, proposals, label, _without_own(current, label)).given(),
@@ -62,7 +68,7 @@ def policy_file(
         "labels": labels,
         "inputs": inputs or None,
         "tenants": _tenants(file, [labels, *inputs.values()], note),
-        "provenance": {"model": fitted_to, "fitted_on": [fitted_on], "command": command},
+        "provenance": {"model": fitted_to, "fitted_on": [fitted_on, *before], "command": command},
     }
     return file.model_copy(update=learnt)
 

@@ -138,6 +138,9 @@ def test_the_file_says_what_it_rests_on(tmp_path: Path) -> None:
     assert made.provenance["fitted_on"][0]["posts"] == 50
     model = read_bundle(find("compact", None), verify=False).identity
     assert made.provenance["model"] == model
+    mine = f"{BANDS}provenance: {{fitted_on: [{{name: before}}]}}\n"
+    fitted_on = learnt(tmp_path, mine, proposal(0.6, 0.5, "text")).provenance["fitted_on"]
+    assert [entry["name"] for entry in fitted_on] == ["review", "before"], "other labels keep their thresholds"
     # Maps that were fitted to another model stay, and so does what is told of them.
     mine = f"{BANDS}provenance: {{model: {{name: compact, version: 0.1.0}}}}\n"
     made = learnt(tmp_path, mine, proposal(0.6, 0.5, "text"))

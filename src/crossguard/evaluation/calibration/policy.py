@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -96,6 +96,7 @@ def calibrate(
     cross_validated = evaluate(crossed, rounds, plan.seed)
     model = {"model": _fitted_to(moderator, labels)}
     provenance = model | _provenance(scored.annotated, plan, labels, cross_validated, command)
+    provenance["fitted_on"] += _kept_fitted_on(moderator, labels)
     file = _policy_file(moderator, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
     likely = {} if outside is None else _likely(plan, fitted, same, logits, (outside, feed_groups), min(rounds, REFITS))
@@ -165,7 +166,7 @@ def _policy_file(
         name=name,
         version=version,
         base=base.base or base.name,
-        description=f"Fitted on {provenance['fitted_on'][0]['name']}, criterion {provenance['criteria']['*']}.",
+        description=_description(moderator, provenance),
         labels=labels,
         # What was fitted here holds for every kind of input; bands of the base have another scale.
         inputs={
@@ -176,6 +177,28 @@ def _policy_file(
         provenance=provenance,
         **kept,
     )
+
+
+def _description(moderator: Moderator, provenance: Mapping[str, Any]) -> str:
+    """Says by which criterion each label was fitted, and which were not."""
+    criteria: dict[str, str] = provenance["criteria"]
+    labels = {found: [name for name, own in criteria.items() if own == found] for found in criteria.values()}
+    by = " and ".join(f"{found} for {', '.join(names)}" for found, names in labels.items())
+    kept = ", ".join(_kept(moderator, criteria))
+    stays = f" Not fitted: {kept}, as in '{moderator.policy.name}'." if kept else ""
+    return f"Fitted on {provenance['fitted_on'][0]['name']}: {by}.{stays}"
+
+
+def _kept(moderator: Moderator, fitted: Collection[str]) -> list[str]:
+    """Returns the labels whose rule is that of the base."""
+    return [label for label in moderator.labels.names if label not in fitted]
+
+
+def _kept_fitted_on(moderator: Moderator, fitted: Collection[str]) -> list[dict[str, Any]]:
+    """Returns what the rules that stay were fitted on, and which rules, by a policy file; a bundle says so itself."""
+    kept, entries = _kept(moderator, fitted), moderator.policy.provenance.get("fitted_on", ())
+    found = [{**entry, "labels": [name for name in kept if name in entry.get("labels", kept)]} for entry in entries]
+    return [entry for entry in found if entry["labels"]]
 
 
 def _lost_maps(moderator: Moderator, fitted: Sequence[str]) -> list[str]:
@@ -194,8 +217,7 @@ def _fitted_to(moderator: Moderator, fitted: Sequence[str]) -> Any:
 
 def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]:
     base, notes = moderator.policy, []
-    kept = [label for label in moderator.labels.names if label not in fitted]
-    if kept:
+    if kept := _kept(moderator, fitted):
         notes.append(f"Too few different posts of either kind for {', '.join(kept)}: the rule of '{base.name}' stays.")
     rules = [base.rules(kind) for kind in get_args(Kind)]
     blocking = [name for name in kept if any(rule[name].block is not None for rule in rules)]
@@ -251,18 +273,17 @@ def _provenance(
     fitted_on = {
         "name": Path(annotated.source).name,
         "what": "thresholds and calibration",
+        "labels": list(labels),
         "posts": len(annotated),
         "sketch": sketch(annotated.posts),
     }
-    own = {label: str(criterion) for label, criterion in plan.criteria.items() if label in labels}
-    criteria = {"*": str(plan.criterion)} | own
     estimates = {
         key: measured.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")
     }
     guarantees = {"miss_rate": plan.miss_rate, "block_rate": plan.block_rate}
     return {
         "fitted_on": [fitted_on],
-        "criteria": criteria,
+        "criteria": {label: str(plan.criterion_of(label)) for label in labels},
         "guarantees": {key: value for key, value in guarantees.items() if value is not None},
         f"metrics_cross_validated_in_{FOLDS}_folds": estimates,
         "command": command,

@@ -43,6 +43,48 @@ def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated: An
     assert again.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'posts.jsonl'")
 
 
+def test_the_policy_remembers_where_the_rules_that_stay_were_fitted(
+    tiny: Moderator, annotated: Annotated, tmp_path: Path
+) -> None:
+    """Too few posts carry `otherhate`, so its rule stays, and the warning on the posts that it was fitted on."""
+    earlier = [
+        {"name": "earlier", "what": "thresholds", "sketch": sketch(annotated.posts)},
+        {"name": "replaced", "labels": ["racist"]},
+    ]
+    base = tmp_path / "base.yaml"
+    base.write_text(json.dumps({"name": "base", "version": "1", "provenance": {"fitted_on": earlier}}))
+    found = calibrate(tiny.with_policy(base), annotated, PLAN, name="mine", rounds=0).file
+    write_policy(found, tmp_path / "mine.yaml")
+    mine = tiny.with_policy(tmp_path / "mine.yaml")
+    of_mine = ", ".join(name for name in HATE.names if name != "otherhate")
+    assert mine.bundle.fitted_on(mine.policy) == [f"posts.jsonl ({of_mine})", "earlier (otherhate)"]
+    again, _ = measure_model(mine, annotated, EvaluationRequest(rounds=0))
+    assert again.warnings[1].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'earlier', on which")
+    assert "on which thresholds of otherhate were fitted" in again.warnings[1]
+
+
+def test_no_data_are_named_of_a_rule_that_stays_and_was_written_by_hand(
+    tiny_model: Path, annotated: Annotated, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "own")
+    known = {"policies": {"default": {"fitted_on": [{"name": "made up"}]}}}
+    (tmp_path / "own" / PROVENANCE).write_text(json.dumps(known))
+    own = Moderator.load(tmp_path / "own", verify=False)
+    (tmp_path / "hand.yaml").write_text("{name: hand, version: '1', labels: {otherhate: {threshold: 0.71}}}")
+    for base, names in ((own, ["posts.jsonl", "made up"]), (own.with_policy(tmp_path / "hand.yaml"), ["posts.jsonl"])):
+        write_policy(calibrate(base, annotated, PLAN, name="mine", rounds=0).file, tmp_path / "mine.yaml")
+        found = own.bundle.policy_provenance(own.with_policy(tmp_path / "mine.yaml").policy)["fitted_on"]
+        assert [entry["name"] for entry in found] == names
+
+
+def test_the_description_names_the_criterion_of_each_label(tiny: Moderator, annotated: Annotated) -> None:
+    f1 = ", ".join(name for name in HATE.names if name not in {"sexist", "otherhate"})
+    told = calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file.description
+    assert f"f1 for {f1}" in told
+    assert "recall>=0.9 for sexist" in told
+    assert told.endswith("Not fitted: otherhate, as in 'default'.")
+
+
 def test_the_policy_remembers_the_model_that_it_was_fitted_to(
     tiny: Moderator, annotated: Annotated, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -211,7 +253,7 @@ def test_what_was_asked_for_a_label_that_cannot_be_fitted_is_told(tiny: Moderato
     plan = replace(PLAN, prevalence={"otherhate": 0.01}, criteria={"otherhate": Criterion("recall", 0.9)})
     found = calibrate(tiny, annotated, plan, name="mine", rounds=0)
     assert "What was asked for otherhate (criterion, prevalence) is not in the policy." in found.notes
-    assert found.file.provenance["criteria"] == {"*": "f1"}
+    assert "otherhate" not in found.file.provenance["criteria"]
 
 
 def test_a_label_that_one_repeated_text_carries_keeps_its_rule(tiny: Moderator, annotated: Annotated) -> None:
