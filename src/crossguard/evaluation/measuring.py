@@ -108,7 +108,26 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
     given = replace(given, scores=given.scores[ready], flags=given.flags[ready])
     # What a model would not read of the posts, other scores may have.
     annotated = replace(annotated.take(ready), unread=())
-    return _measured(request.name or "scores", given, logit(given.scores), annotated, request)
+    run = _measured(request.name or "scores", given, logit(given.scores), annotated, request)
+    told = [] if given.answers is None else _other_answers(given.answers[ready], annotated)
+    return replace(run, warnings=(*told, *run.warnings))
+
+
+def _other_answers(answers: NDArray[np.float64], annotated: Annotated) -> list[str]:
+    """Says where a training run was told something else of the posts, (n, L), than is asked of its scores."""
+    truth = annotated.truth
+    other = ~np.isnan(answers) & ~np.isnan(truth) & (answers != truth)
+    if not other.any():
+        return []
+    shown = ", ".join(f"{name} {n}" for name, n in zip(annotated.labels, other.sum(axis=0), strict=True) if n)
+    number, posts = int(other.any(axis=1).sum()), number_of(len(truth), "post")
+    told = (
+        f"The training run had other answers to {number} of {posts} ({shown}), so its own metrics are of another "
+        "question. Either the answers have changed since, or its 'aggregation' counts annotators in another way than "
+        f"from {annotated.positive_from:g} on: --positive-from 0.001 is that of 'any', 0.501 of 'majority', 1 of "
+        "'unanimous'."
+    )
+    return [told]
 
 
 def _measured(

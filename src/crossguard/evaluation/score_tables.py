@@ -52,6 +52,8 @@ class GivenScores:
     maker: Maker | None = None  # who decided, where it is one
     failed: Mapping[str, int] = field(default_factory=dict)  # how many posts could not be scored, by error code
     absent: int = 0  # posts without a score that need none
+    # (n, L), what training runs were told: 1, 0 or NaN where nothing is known; None for other scores
+    answers: NDArray[np.float64] | None = None
 
     @property
     def ready(self) -> NDArray[np.bool_]:
@@ -65,6 +67,7 @@ class _Entry:
     scores: Mapping[str, Any]
     decision: Decision | None = None
     content: str | None = None  # the hash of the post that a training run predicted; None where it is not known
+    answers: Mapping[str, float] | None = None  # what that run was told of it: 1, 0 or NaN
 
     @property
     def of_one_post(self) -> bool:
@@ -178,6 +181,7 @@ class _Found:
         self._others: dict[str, Path | str] = {}  # ids under which another post was scored, and where
         self._scores = np.full((len(ids), len(labels)), np.nan)
         self._flags = np.zeros((len(ids), len(labels)), dtype=bool)
+        self._answers: NDArray[np.float64] | None = None
         self._failed: dict[int, str] = {}
         self._thresholds: dict[str, set[float]] = {name: set() for name in labels}
         self._makers: set[Maker] = set()
@@ -198,6 +202,10 @@ class _Found:
             return
         scores = np.array([_score(entry.scores.get(name), entry.id, name) for name in self._labels])
         self._scores[rows], self._flags[rows] = scores, scores >= HALF
+        if entry.answers is not None:
+            if self._answers is None:
+                self._answers = np.full_like(self._scores, np.nan)
+            self._answers[rows] = [entry.answers[name] for name in self._labels]
         if entry.decision is None:
             return
         made, decided = entry.decision, [entry.decision.labels[name] for name in self._labels]
@@ -253,7 +261,7 @@ class _Found:
             raise TableError(f"None of the {failed.total()} posts could be scored: {', '.join(failed)}.")
         if not self._makers:
             limits = dict.fromkeys(self._labels, HALF)
-            return GivenScores(self._scores, self._flags, limits, _ASSUMED, None, failed, len(absent))
+            return GivenScores(self._scores, self._flags, limits, _ASSUMED, None, failed, len(absent), self._answers)
         same = {name: next(iter(values)) for name, values in self._thresholds.items() if len(values) == 1}
         makers = sorted(self._makers)
         source = _recorded(makers, several=len(same) < len(self._labels))
@@ -267,6 +275,8 @@ class _Found:
             (same if alike else others).append(other)
         left[:] = others
         self._scores[same], self._flags[same] = self._scores[row], self._flags[row]
+        if self._answers is not None:
+            self._answers[same] = self._answers[row]
         if row in self._failed:
             self._failed |= dict.fromkeys(same, self._failed[row])
 
@@ -326,15 +336,23 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
             ids, logits = unpack_texts(stored["ids"]), stored["logits"].astype(np.float64)
             # A file that others wrote may not say of which posts it is.
             known = unpack_texts(stored["contents"]) if "contents" in stored else [None] * len(ids)
+            targets = stored["targets"] if "targets" in stored else np.full_like(logits, np.nan)
         label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
     name = label_scheme or next(iter(label_schemes), "")
     if name not in label_schemes:
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")
-    scores = sigmoid(logits[:, list(label_schemes[name])])
-    for id_, content, row in zip(ids, known, scores.tolist(), strict=True):
-        yield _Entry(id_, dict(zip(config["class_names"], row, strict=True)), content=content)
+    columns, names = list(label_schemes[name]), config["class_names"]
+    scores, shares = sigmoid(logits[:, columns]), targets[:, columns]
+    told = np.where(np.isnan(shares), np.nan, shares >= HALF)
+    for id_, content, row, answers in zip(ids, known, scores.tolist(), told.tolist(), strict=True):
+        yield _Entry(
+            id_,
+            dict(zip(names, row, strict=True)),
+            content=content,
+            answers=dict(zip(names, answers, strict=True)),
+        )
 
 
 def pack_texts(texts: Sequence[str]) -> NDArray[np.uint8]:

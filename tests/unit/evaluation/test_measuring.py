@@ -68,6 +68,17 @@ def test_many_copies_are_told(tmp_path: Path) -> None:
     assert measure_scores(given, few, FEW).warnings == ()
 
 
+def test_other_answers_than_a_training_run_had_are_told(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("id,text,racist,sexist\n1,a,0.3,0\n2,b,0,1\n3,c,1,\n")
+    known = np.array([[1, 0], [0, np.nan], [1, 1]])
+    given = GivenScores(np.full((3, 2), 0.4), np.zeros((3, 2), dtype=np.bool_), {}, "elsewhere", answers=known)
+    told, *_ = measure_scores(given, read_annotated(tmp_path / "posts.csv", ["racist", "sexist"]), FEW).warnings
+    assert told.startswith("The training run had other answers to 1 of 3 posts (racist 1)")
+    assert "--positive-from 0.001 is that of 'any'" in told
+    same = read_annotated(tmp_path / "posts.csv", ["racist", "sexist"], positive_from=0.001)
+    assert not any("training run" in line for line in measure_scores(given, same, FEW).warnings)
+
+
 def test_posts_that_nobody_says_are_hateful_are_told(tmp_path: Path) -> None:
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "a.csv").write_text("id,text,racist,sexist\n1,a,1,0\n2,b,0,0\n")

@@ -276,6 +276,17 @@ def test_predictions_are_not_refused_where_it_is_not_known_what_a_post_says(tmp_
             read_scores([run], ("racist",), ("1",), posts=[post])
 
 
+def test_a_training_run_says_what_it_was_told(tmp_path: Path) -> None:
+    config = {"class_names": ["racist"], "label_schemes": {"any": [0], "majority": [1]}}
+    (tmp_path / "inference_config.json").write_text(json.dumps(config))
+    targets = np.array([[1, 0], [0.5, 0.49], [np.nan, np.nan]])
+    np.savez(tmp_path / "predictions.npz", ids=pack_texts(["1", "2", "3"]), logits=np.zeros((3, 2)), targets=targets)
+    for scheme, answers in (("any", [1, 1, np.nan]), ("majority", [0, 0, np.nan])):
+        found = read_scores([tmp_path], ["racist"], ["3", "2", "1"], scheme).answers
+        assert found is not None
+        np.testing.assert_array_equal(found[::-1, 0], answers)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more"])
 def test_predictions_that_were_not_written_whole_are_no_run(tmp_path: Path, content: bytes) -> None:
     config = {"class_names": ["racist"], "label_schemes": {"any": [0]}}
