@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from crossguard.checked_settings import read_yaml
 from crossguard.errors import OutputError, first_line
 from crossguard.saving import save_json, whole_file
 
@@ -31,6 +32,8 @@ WRAPPED: Final = "model."
 CONFIG = "config.json"
 INFERENCE_CONFIG = "inference_config.json"
 RECIPE = "recipe.yaml"
+# What decides in a recipe with which weights a run begins.
+BEGINS: Final = ("encoder_name", "init_seed")
 CHECKPOINT = re.compile(r"^checkpoint-(\d+)$")
 
 logger = logging.getLogger(__name__)
@@ -100,8 +103,9 @@ def load_average(model: GatedModel, folders: Sequence[Path], outputs: Outputs, *
 
     Raises:
         FileNotFoundError: A folder has none.
-        ValueError: They are broken, belong to another model, or predict something else.
+        ValueError: They are broken, belong to another model, predict something else, or began with other weights.
     """
+    _check_one_start(folders)
     others = {folder: own for folder in folders if not (own := Outputs.of_run(folder)).are_alike(outputs)}
     if others and new_outputs:
         shown = ", ".join(f"{folder} predicts {own}" for folder, own in others.items())
@@ -122,6 +126,23 @@ def load_average(model: GatedModel, folders: Sequence[Path], outputs: Outputs, *
             elif weight.is_floating_point():
                 mean[name].lerp_(weight.to(mean[name].dtype), 1 / count)
     _fill(model, mean, folders[0])
+
+
+def _check_one_start(folders: Sequence[Path]) -> None:
+    """Refuses runs that began with different weights, by their recipes; of one without a recipe nothing is known."""
+    begun: dict[str, tuple[Any, Path]] = {}
+    for folder in folders:
+        path = find_inference_config(folder).parent / RECIPE
+        settings = read_yaml(path) if path.is_file() else {}
+        for name in BEGINS:
+            if name not in settings:
+                continue
+            value, first = begun.setdefault(name, (settings[name], folder))
+            if settings[name] != value:
+                raise ValueError(
+                    f"{folder} began with '{name}: {settings[name]}', and {first} with '{name}: {value}'. A mean of "
+                    "weights is only worth something for runs that began with the same."
+                )
 
 
 def _read(weights: Path) -> dict[str, Any]:

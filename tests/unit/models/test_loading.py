@@ -89,6 +89,24 @@ def test_runs_of_one_recipe_are_averaged(tmp_path: Path) -> None:
             torch.testing.assert_close(mean, torch.stack([one[name] for one in weights]).mean(dim=0))
 
 
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("{encoder_name: a, init_seed: 1}", r"c began with 'init_seed: 1', and \S+a with 'init_seed: 0'"),
+        ("{encoder_name: b, init_seed: 0}", r"c began with 'encoder_name: b', and \S+a with 'encoder_name: a'"),
+    ],
+)
+def test_runs_that_began_with_other_weights_are_not_averaged(other: str, told: str, tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in "abc"]  # of `b` nothing is known
+    for run, recipe in ((runs[0], "{encoder_name: a, init_seed: 0, seed: 0}"), (runs[2], other)):
+        (run / "recipe.yaml").write_text(recipe)
+    model = load_checkpoint(runs[0]).model
+    with pytest.raises(ValueError, match=told):
+        load_average(model, runs, WANTED)
+    (runs[2] / "recipe.yaml").write_text("{encoder_name: a, init_seed: 0, seed: 1}")
+    load_average(model, runs, WANTED)
+
+
 @pytest.mark.parametrize("labels", [("sexist", "racist"), ("toxic", "rude")])
 def test_a_run_that_predicts_something_else_is_not_averaged(labels: tuple[str, ...], tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", labels)]
