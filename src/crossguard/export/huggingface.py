@@ -137,6 +137,7 @@ def _card(source: ExportSource, out: Path, template: Any) -> str:
         "HEAD": source.model.config.head,
         "LABELS": "\n".join(f"| {name} | {threshold:g} |" for name, threshold in rows),
         "NORMALIZATION": source.text.normalization,
+        "IMAGE_TEXT": source.text.image_text,
     }
     text = template.read_text(encoding="utf-8")
     for key, value in values.items():

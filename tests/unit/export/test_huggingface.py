@@ -116,6 +116,7 @@ def test_a_card_by_hand_counts_more_than_the_runs_and_that_more_than_a_first_one
     assert "my-model" in first
     assert "| sexist | 0.75 |" in first
     assert "base_model: openai/clip\n" in first
+    assert f"read by the rule `{source.text.image_text}`" in first
     (run / "README.md").write_text("of the run", encoding="utf-8")
     assert _card(source, out, template) == "of the run"
     assert "| sexist | 0.75 |" in _card(replace(source, averaged=(run,)), out, template), "a mean is no run"
