@@ -20,6 +20,8 @@ from crossguard.evaluation.calibration.thresholds import between, block_limit, f
 from crossguard.evaluation.sample import Sample
 
 BEST_F1 = Criterion("f1")
+# From this gain of recall on, it is told that a threshold between posts of one score would reach more.
+MORE_RECALL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def fit(
         if not c.losses and len(plan.kinds_of(c.name)) > 1
     ]
     notes += _unused(plan, columns, limits)
+    notes += _coarse(plan, columns, limits)
     return Fitted(rules, {c.name: c.kind for c in columns}, tuple(notes))
 
 
@@ -202,6 +205,23 @@ def _unused(plan: Plan, columns: Sequence[_Column], limits: Mapping[str, float])
                 f"Of a review budget of {budget:.2%}, {flagged / len(scores):.2%} is used: too many posts share a "
                 "score, and all or none of them are flagged."
             ) + (" --calibration platt gives fewer of them the same score." if steps else "")
+
+
+def _coarse(plan: Plan, columns: Sequence[_Column], limits: Mapping[str, float]) -> Iterator[str]:
+    """Says which precision would leave notably more recall if an isotonic map gave no posts the same score."""
+    for column in columns:
+        criterion = plan.criterion_of(column.name)
+        if column.kind != "isotonic" or criterion.kind != "precision":
+            continue
+        finest = sigmoid(column.logits)
+        limit = fit_threshold(criterion, column.yes, finest, column.weights)
+        recall = float((column.rule.score(column.logits) >= limits[column.name])[column.yes].mean())
+        possible = float((finest >= limit)[column.yes].mean())
+        if possible - recall >= MORE_RECALL:
+            yield (
+                f"{column.name}: {criterion} is met with a recall of {recall:.3f}, and would be with "
+                f"{possible:.3f} on these posts if fewer of them shared a score, as with --calibration platt."
+            )
 
 
 def _block_limit(rate: float, logits: Floats, truth: Floats, groups: Groups) -> float:

@@ -85,6 +85,17 @@ def test_a_budget_that_shared_scores_leave_unused_is_told() -> None:
     assert not [note for note in few.notes if "budget" in note], "2 % of 40 posts is no post"
 
 
+def test_recall_that_shared_scores_cost_is_told() -> None:
+    logits, truth = data(posts=300)
+    for kind, told in (("isotonic", True), ("platt", False)):
+        plan = Plan(Criterion("precision", 0.6), kinds=(kind,))
+        notes = [note for note in fit(plan, LABELS, logits, truth).notes if "shared a score" in note]
+        assert bool(notes) is told, kind
+        assert all(
+            "precision>=0.6 is met with a recall of 0." in note and "--calibration platt" in note for note in notes
+        )
+
+
 def test_a_budget_for_another_prevalence_needs_a_feed() -> None:
     with pytest.raises(ConfigError, match="give some with --feed"):
         fit(Plan(Criterion("review-budget", 0.02), prevalence={"a": 0.01}), LABELS, *data())
