@@ -53,6 +53,7 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
         say(f"Review console: {address}")
         config = uvicorn.Config(
             create_app(console),
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,

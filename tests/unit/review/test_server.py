@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -119,17 +122,35 @@ def test_while_the_database_is_away_the_log_has_one_line(
     assert [record.getMessage() for record in caplog.records if record.exc_info] == told[1:2] * bool(fault)
 
 
+def started(folder: Path) -> subprocess.Popen[str]:
+    """A console as a process of its own."""
+    settings = {"database": str(folder / "r.sqlite"), "model": "none", "demo": "false", "port": "0"}
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    return subprocess.Popen([sys.executable, "-m", "crossguard", "review", *flags], stderr=subprocess.PIPE, text=True)
+
+
+def test_lines_of_the_log_have_their_time(tmp_path: Path) -> None:
+    """Also those of the library that serves, such as what a defect in a page leaves there."""
+    with started(tmp_path) as process:
+        assert process.stderr is not None
+        (address,) = itertools.islice((line for line in process.stderr if line.startswith("Review console: ")), 1)
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as caller:
+            caller.sendall(b"no HTTP\r\n\r\n")
+            assert caller.recv(1)
+        process.send_signal(signal.SIGTERM)
+        told = process.stderr.read()
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* Invalid HTTP request received", told, re.MULTILINE)
+
+
 def test_after_sigterm_everything_is_in_the_one_file(tmp_path: Path) -> None:
     """That is what service managers send, and whoever copies the file then copies all of it."""
-    store = tmp_path / "r.sqlite"
-    command = [sys.executable, "-m", "crossguard", "review", "--database", str(store), "--demo", "false", "--port", "0"]
-    with subprocess.Popen([*command, "--model", "none"], stderr=subprocess.PIPE, text=True) as process:
+    with started(tmp_path) as process:
         assert process.stderr is not None
         assert any("/join/" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
-    with contextlib.closing(sqlite3.connect(store)) as copy:
+    with contextlib.closing(sqlite3.connect(tmp_path / "r.sqlite")) as copy:
         assert copy.execute("SELECT count(*) FROM invitations").fetchone() == (1,)
 
 
