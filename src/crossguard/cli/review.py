@@ -60,13 +60,14 @@ class Commands(click.Group):
 def _variables_of_service() -> list[str]:
     """Returns the variables of `crossguard serve`; the names of those by which it finds a console begin like ours.
 
-    Where QUEUE holds no address, QUEUES was meant.
+    Where QUEUE holds something that is no address, QUEUES was meant.
     """
     from crossguard.serving import settings
 
     names = {settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields}
     queue = f"{PREFIX}QUEUE"
-    return sorted(names if "://" in os.environ.get(queue, "") else names - {queue})
+    address = os.environ.get(queue, "")
+    return sorted(names if "://" in address or not address else names - {queue})
 
 
 @click.group(

@@ -71,12 +71,13 @@ def test_a_misspelt_variable_is_told_before_every_command(
 
 
 @pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(("value", "told"), [("spam", True), ("", False)])
 def test_a_variable_of_the_service_with_the_name_of_a_queue_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, told: bool
 ) -> None:
-    monkeypatch.setenv("CROSSGUARD_REVIEW_QUEUE", "spam")
+    monkeypatch.setenv("CROSSGUARD_REVIEW_QUEUE", value)
     assert review("invite") == 0
-    assert "Did you mean 'CROSSGUARD_REVIEW_QUEUES'?" in capsys.readouterr().err
+    assert ("Did you mean 'CROSSGUARD_REVIEW_QUEUES'?" in capsys.readouterr().err) == told
 
 
 def test_a_console_whose_secret_has_no_address_does_not_start(
