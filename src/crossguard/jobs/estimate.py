@@ -129,10 +129,10 @@ def _beginning(reader: UnitReader, unit: Unit) -> tuple[int, int]:
     first = 0, 0  # posts and bytes at the first filling, after which all lie ahead by the same
     for _ in reader.posts(unit):
         if reader.consumed != before:
-            if posts >= READ_POSTS:
-                return posts - first[0], before - first[1]
             if first == (0, 0):
                 first = posts, before
+            elif posts >= READ_POSTS:
+                return posts - first[0], before - first[1]
             before = reader.consumed
         posts += 1
     return posts, unit.size
