@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from crossguard.listening import connections_within_files, listen, web_address
 from crossguard.registry import RESOURCES
@@ -141,7 +141,7 @@ def _keep_doing(name: str, work: Callable[[], bool], idle_s: float, stop: thread
             if away:
                 _LOG.warning("%s: the database is back", name)
             away = False
-        except OperationalError as error:
+        except (OperationalError, InternalError) as error:  # the latter where PostgreSQL can only be read, as a standby
             if not away:
                 told = " ".join(str(error.orig).split())
                 _LOG.warning("%s waits until the database can be used again: %s", name, told)

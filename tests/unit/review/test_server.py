@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person, row
 
@@ -98,11 +98,12 @@ def test_content_is_deleted_in_time_while_the_console_runs(
     assert (texts[0], bool(texts[1])) == ("", True)
 
 
+@pytest.mark.parametrize("kind", [OperationalError, InternalError])
 @pytest.mark.parametrize("fault", [None, ValueError("a defect")])
 def test_while_the_database_is_away_the_log_has_one_line(
-    fault: Exception | None, caplog: pytest.LogCaptureFixture
+    kind: type[DBAPIError], fault: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    away = OperationalError("SELECT 1", {}, Exception("connection failed:\n  refused"))
+    away = kind("SELECT 1", {}, Exception("connection failed:\n  refused"))
     outcomes = [away, away, fault, away, None]
     stop = threading.Event()
 
