@@ -80,7 +80,7 @@ class Telemetry(Observer):
         for outcome in ("done", "failed"):
             self.reloads.labels(outcome)
         for kind in ApiError.__subclasses__():
-            if kind.status >= Overloaded.status:  # the load and our faults; the others are about single requests
+            if kind.status >= Overloaded.status:  # load, clients that left, our faults; not what is wrong with one
                 self.rejected.labels(kind.default_code)
 
     def serving(self, model: str, version: str, policy: str, runtime: str) -> None:
