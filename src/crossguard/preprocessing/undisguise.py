@@ -224,7 +224,7 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
 
 def _held(text: str) -> tuple[str, list[str]]:
     """Returns a text with `HELD` for each name of Reddit, and the names."""
-    names = REDDIT_NAME.findall(text) if "/" in text else []
+    names = REDDIT_NAME.findall(text) if "u/" in text or "r/" in text else []
     return REDDIT_NAME.sub(HELD, text) if names else text, names
 
 

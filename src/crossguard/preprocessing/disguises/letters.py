@@ -141,7 +141,7 @@ def once(text: str, lexicon: Lexicon) -> str:
 
 def _single(word: str, lexicon: Lexicon) -> str:
     lower = word.lower()
-    if RUN.fullmatch(lower) and len(lower) == 3:  # noqa: PLR2004 `III`, `AAA`
+    if len(lower) == 3 and RUN.fullmatch(lower):  # noqa: PLR2004 `III`, `AAA`
         return word
     # One doubled letter is a name or a slip.
     if not LONG_RUN.search(lower) and (len(RUN.findall(lower)) < 2 or lower in lexicon):  # noqa: PLR2004

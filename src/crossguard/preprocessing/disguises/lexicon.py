@@ -55,7 +55,8 @@ class Lexicon:
         for rank, words in ((SLANG_RANK - 1, starred), (SLANG_RANK, slang)):
             for word in words:
                 self._costs.setdefault(word, math.log(rank * scale))
-        self._starred, self.starred = starred, frozenset(starred)
+        self.starred = frozenset(starred)
+        self._hidden = {size: [word for word in starred if len(word) == size] for size in set(map(len, starred))}
         self._longest = min(LONGEST, max(map(len, self._costs), default=0))
 
         self._cost = lru_cache(maxsize=16_384)(self._find_cost)
@@ -166,7 +167,7 @@ class Lexicon:
 
     def hidden(self, pattern: str) -> str | None:
         """Returns the likeliest word that people hide and that fits a pattern, with `*` for each unknown letter."""
-        same = (word for word in self._starred if len(word) == len(pattern))
+        same = self._hidden.get(len(pattern), ())
         return next((word for word in same if all(a in ("*", b) for a, b in zip(pattern, word, strict=True))), None)
 
     def filled(self, pattern: str) -> str | None:

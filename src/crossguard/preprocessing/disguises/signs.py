@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
@@ -67,7 +68,8 @@ HIDING: Final = re.compile(r"[*#%?_-]")
 # Two letters with a sign between them are no word if they are a face (`o_O`), an index (`F_g`) or a chord (`C#m`).
 NO_WORD: Final = re.compile(r"(?i:([a-z])_+\1)|[A-Z][_#][a-z]")
 _PAIR: Final = r"[A-Za-z](?:_|\*{1,2})[A-Za-z]"
-IN_FORMULA: Final = re.compile(f"{NO_WORD.pattern}|{_PAIR}")
+# In a formula, any two are none.
+PAIR: Final = re.compile(_PAIR)
 INDEX: Final = re.compile(r"(?<![^\W_])([a-z])_([a-z])(?![^\W_])")
 _TERM: Final = rf"(?:{_PAIR}|\d+|[A-Za-z])"
 FORMULA: Final = re.compile(
@@ -244,27 +246,29 @@ def starred(text: str, lexicon: Lexicon) -> str:
     """Finds the letters that signs hide: of a word that is often hidden, or else of any word that lacks one letter."""
     if not HIDING.search(text):
         return text
-    no_word = IN_FORMULA if _has_formulas(text) else NO_WORD
-    singles = [match[0].lower() for match in ONE_SIGN.finditer(text) if not no_word.fullmatch(match[0])]
+    formulas = cache(lambda: _has_formulas(text))  # few texts have a word of which it must be known
+
+    def no_word(word: str) -> bool:
+        return NO_WORD.fullmatch(word) is not None or (PAIR.fullmatch(word) is not None and formulas())
+
+    singles = [match[0].lower() for match in ONE_SIGN.finditer(text) if not no_word(match[0])]
     if len(singles) > 2 and len(singles) > FEW * len(text.split()):  # noqa: PLR2004 fewer may be the words of hate
         # Shorter ones may be words by chance, and those of hate are also written without the letter.
         telling = [word for word in singles if len(word) > SHORT and not lexicon.hidden(HIDING.sub("*", word))]
         put_in = sum(HIDING.sub("", word) in lexicon for word in telling) > HALF * len(telling)
 
         def unsigned(match: re.Match[str]) -> str:
-            kept = no_word.fullmatch(match[0])
+            kept = no_word(match[0])
             return match[0] if kept else _unsigned(match[0].lower(), lexicon, put_in=put_in) or match[0]
 
         return ONE_SIGN.sub(unsigned, text)
 
     def read(match: re.Match[str]) -> str:
-        if no_word.fullmatch(match[0]):
-            return match[0]
         word = match[0].lower()
         parts = HIDING.sub(" ", word).split()
         bare = "".join(parts)
         before = text[max(0, match.start() - LONGEST_TITLE) : match.start()]
-        if bare == word or (match[0][0].isupper() and TITLE.search(before)):
+        if bare == word or no_word(match[0]) or (match[0][0].isupper() and TITLE.search(before)):
             return match[0]
         pattern = HIDING.sub("*", word)
         hidden = lexicon.hidden(pattern)
@@ -279,8 +283,6 @@ def starred(text: str, lexicon: Lexicon) -> str:
 
 def _has_formulas(text: str) -> bool:
     """Returns whether a text has an equation or a product, or indices of one letter, or one of several letters."""
-    if "_" not in text and "*" not in text:
-        return False
     indices = {match.groups() for match in INDEX.finditer(text.lower())}
     alike = any(len(set(letters)) < len(indices) for letters in zip(*indices, strict=True))
     return alike or FORMULA.search(text) is not None
