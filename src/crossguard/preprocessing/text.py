@@ -19,7 +19,7 @@ from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.language import LATIN, UNDETERMINED, language_of
 from crossguard.preprocessing.lines import lines_of
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
-from crossguard.preprocessing.undisguise import Reading, undisguise, without_markup_in_place
+from crossguard.preprocessing.undisguise import STRETCH, Reading, foreign, undisguise, without_markup_in_place
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
 
 if TYPE_CHECKING:
@@ -199,10 +199,21 @@ class TextEncoder:
         return self._alike or language in {"", UNDETERMINED, *self._languages}
 
     def _said(self, written: Sequence[_Part]) -> _Said:
-        """Returns what disguised parts say; nothing where the tokenizer would see the same, or in another language."""
+        """Returns what disguised parts say; of a text in another language, only words of hate are found."""
         if self._lexicon is None:
             return _NOTHING
         readings = [undisguise(part.raw, self._lexicon) for part in written]
+        found = self._found(written, readings)
+        guessed = any(reading is not None and reading.guessed for reading in readings)
+        # Words of another language are no misspelt ones, but words of hate may be hidden among them.
+        if found.parts and guessed and self._languages and not self._reads(self._language(written, found.parts)):
+            return self._found(written, [foreign(part.raw[:STRETCH], self._lexicon) for part in written])
+        if found.certain and guessed and self._languages:
+            return found._replace(certain=self._reads(language_of(_joined(written), self._languages)))
+        return found
+
+    def _found(self, written: Sequence[_Part], readings: Sequence[Reading | None]) -> _Said:
+        """Returns the parts of a post as they were read; nothing where the tokenizer would see the same."""
         if not any(readings):
             return _NOTHING
         said = [
@@ -214,14 +225,7 @@ class TextEncoder:
             return _NOTHING
         if not said[-1].clean:  # of an image's words, nothing was left
             said.pop()
-        guessed = any(reading is not None and reading.guessed for reading in readings)
-        # Words of another language are no misspelt ones.
-        if guessed and self._languages and not self._reads(self._language(written, said)):
-            return _NOTHING
-        certain = all(reading is None or reading.certain for reading in readings)
-        if certain and guessed and self._languages:
-            certain = self._reads(language_of(_joined(written), self._languages))
-        return _Said(said, certain)
+        return _Said(said, certain=all(reading is None or reading.certain for reading in readings))
 
     def _reading(self, written: _Part, reading: Reading) -> _Part:
         """Returns what a part says, with its place where only that is scored and it stands in the same order."""

@@ -147,7 +147,8 @@ STANDING: Final = re.compile(
 )
 WHOLE_WORD: Final = re.compile(r"""(?<![^\s("'])[a-z]{3,}(?![^\s.,?!;:)"'])""")
 # Steps that may find another word than the one that was meant.
-GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
+SPELLING: Final = frozenset({respaced, sentences, compounds, corrected})
+GUESSES: Final = SPELLING | {starred}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,23 @@ def undisguise(text: str, lexicon: Lexicon) -> Reading | None:
     return Reading(" ".join(said), certain=False)
 
 
+def foreign(text: str, lexicon: Lexicon) -> Reading | None:
+    """Returns what a text in another language says, of which no word is misspelt: only where a word of hate is found.
+
+    Args:
+        text: As it was written.
+        lexicon: Words of the language in which hate may be disguised.
+    """
+    read, names = _held(_seen(as_shown(text), lexicon)[0])
+    if not SUSPECT.search(read):
+        return None
+    for step in STEPS:
+        read = read if step in SPELLING else step(read, lexicon)
+    read = _given_back(read, names)
+    found = lexicon.starred.intersection(words_of(read)).difference(words_of(text))
+    return Reading(read, certain=False, guessed=True) if found else None
+
+
 def _pieces(text: str) -> Iterator[str]:
     """Cuts a text into stretches, between words where it has any."""
     start = 0
@@ -208,8 +226,7 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
             ordered = ordered and step not in TURNS
             guessed = guessed or (step in GUESSES and not (step is starred and _letters(before) == _letters(read)))
             certain = certain and _loses_nothing(step, before, read, lexicon)
-    for name in names:
-        read = read.replace(HELD, name, 1)
+    read = _given_back(read, names)
     if _squeezed(read) == _squeezed(text):
         return None
     words, written = words_of(read), words_of(text)
@@ -226,6 +243,13 @@ def _held(text: str) -> tuple[str, list[str]]:
     """Returns a text with `HELD` for each name of Reddit, and the names."""
     names = REDDIT_NAME.findall(text) if "u/" in text or "r/" in text else []
     return REDDIT_NAME.sub(HELD, text) if names else text, names
+
+
+def _given_back(text: str, names: list[str]) -> str:
+    """Returns a text with the names of Reddit in their places again."""
+    for name in names:
+        text = text.replace(HELD, name, 1)
+    return text
 
 
 def _spoken(words: list[str]) -> list[str]:

@@ -188,6 +188,8 @@ def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon,
         ("Do\u011fum g\u00fcn\u00fcn kutlu olsun can\u0131m karde\u015fim", [False]),
         ("Hace mucho calor hoy en Sevilla", [False, True]),  # what is read is taken for English
         ("we bkae it for all freindly poeple and chlidren", [True]),
+        ("les k1kes contr\u00f4lent les banques", [False, True]),  # a word of hate among them is found
+        ("die k*kes regieren die Welt", [False, True]),
     ],
 )
 def test_words_that_are_unknown_may_be_no_misspelt_ones(text: str, undisguised: list[bool]) -> None:
