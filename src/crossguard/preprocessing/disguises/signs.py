@@ -209,7 +209,7 @@ def _frequent(token: str, lexicon: Lexicon) -> str:
 
 
 def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
-    if COLOUR.match(token):
+    if token[0] == "#" and COLOUR.match(token):
         return None
     # An exclamation mark at the end is one; a bracket before what is no word may be a letter.
     plain = token.rstrip(PUNCTUATION), token.strip(f"({PUNCTUATION}")
