@@ -116,3 +116,8 @@ def test_nothing_half_written_is_left(objective: Objective, tmp_path: Path) -> N
     known(objective, images("a"))
     assert [path.suffix for path in (tmp_path / "features").iterdir()] == [".npz"]
     assert len(next((tmp_path / "features").iterdir()).name.split(".")) == 2
+
+
+def test_a_cache_that_cannot_be_written_does_not_matter(objective: Objective, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", "/proc/nowhere")
+    assert [path.name for path in known(objective, images("a"))] == ["a"]
