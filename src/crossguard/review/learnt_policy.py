@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from crossguard.bundle import read_bundle
 from crossguard.decision.policy import BandsOverride, Kind, LabelPolicy, Policy
@@ -48,7 +48,6 @@ def policy_file(
         "labels": sorted({proposal.label for proposal in proposals}),
         "posts": max(proposal.items for proposal in proposals),
     }
-    before = current.provenance.get("fitted_on", ())
     labels = {
         label: LabelOverride(
             **_bands(rule, proposals, label, _without_own(current, label)).given(),
@@ -68,9 +67,19 @@ def policy_file(
         "labels": labels,
         "inputs": inputs or None,
         "tenants": _tenants(file, [labels, *inputs.values()], note),
-        "provenance": {"model": fitted_to, "fitted_on": [fitted_on, *before], "command": command},
+        "provenance": {"model": fitted_to, "fitted_on": [fitted_on, *_before(current, fitted_on)], "command": command},
     }
     return file.model_copy(update=learnt)
+
+
+def _before(policy: Policy, learnt: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Returns what the policy was fitted on before, without what was learnt of no other label than now."""
+
+    def is_replaced(entry: Mapping[str, Any]) -> bool:
+        same = all(entry.get(key) == learnt[key] for key in ("name", "what"))
+        return same and set(entry.get("labels", policy.labels)) <= set(learnt["labels"])
+
+    return [entry for entry in policy.provenance.get("fitted_on", ()) if not is_replaced(entry)]
 
 
 def _check_thresholds(policy: Policy, proposals: Sequence[Proposal]) -> None:

@@ -141,6 +141,10 @@ def test_the_file_says_what_it_rests_on(tmp_path: Path) -> None:
     mine = f"{BANDS}provenance: {{fitted_on: [{{name: before}}]}}\n"
     fitted_on = learnt(tmp_path, mine, proposal(0.6, 0.5, "text")).provenance["fitted_on"]
     assert [entry["name"] for entry in fitted_on] == ["review", "before"], "other labels keep their thresholds"
+    for earlier, names in (("racist", ["review"]), ("sexist", ["review", "review"])):
+        mine = f"{BANDS}provenance: {{fitted_on: [{{name: review, what: thresholds, labels: [{earlier}]}}]}}\n"
+        fitted_on = learnt(tmp_path, mine, proposal(0.6, 0.5, "text")).provenance["fitted_on"]
+        assert [entry["name"] for entry in fitted_on] == names, "what is learnt anew is told once"
     # Maps that were fitted to another model stay, and so does what is told of them.
     mine = f"{BANDS}provenance: {{model: {{name: compact, version: 0.1.0}}}}\n"
     made = learnt(tmp_path, mine, proposal(0.6, 0.5, "text"))
