@@ -213,7 +213,8 @@ def _coarse(plan: Plan, columns: Sequence[_Column], limits: Mapping[str, float])
         criterion = plan.criterion_of(column.name)
         if column.kind != "isotonic" or criterion.kind != "precision":
             continue
-        finest = sigmoid(column.logits)
+        # By rank: scores of very high logits are all 1.
+        finest = np.unique(column.logits, return_inverse=True)[1] / len(column.logits)
         limit = fit_threshold(criterion, column.yes, finest, column.weights)
         recall = float((column.rule.score(column.logits) >= limits[column.name])[column.yes].mean())
         possible = float((finest >= limit)[column.yes].mean())

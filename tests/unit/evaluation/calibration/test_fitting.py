@@ -96,6 +96,12 @@ def test_recall_that_shared_scores_cost_is_told() -> None:
         )
 
 
+def test_a_precision_is_kept_where_plain_scores_would_all_be_one() -> None:
+    logits, truth = np.r_[np.linspace(41, 45, 60), np.linspace(38, 40, 100)], np.r_[np.ones(60), np.zeros(100)]
+    plan = Plan(Criterion("precision", 0.9), kinds=("isotonic",))
+    assert not fit(plan, ("a",), logits[:, None], truth[:, None]).notes
+
+
 def test_a_budget_for_another_prevalence_needs_a_feed() -> None:
     with pytest.raises(ConfigError, match="give some with --feed"):
         fit(Plan(Criterion("review-budget", 0.02), prevalence={"a": 0.01}), LABELS, *data())
