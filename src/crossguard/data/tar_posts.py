@@ -19,9 +19,9 @@ from crossguard.records import Post
 TEXT_SUFFIXES: Final = frozenset({".txt", ".text", ".caption"})
 # Names of groups that are remembered, to notice one whose files stand apart.
 _REMEMBERED: Final = 200_000
-# What `tarfile` raises for a block of zeros, and where the file ends without one; typeshed knows neither.
-_END: Final[type[Exception]] = tarfile.EOFHeaderError  # type: ignore[attr-defined]
-_NOTHING: Final[type[Exception]] = tarfile.EmptyHeaderError  # type: ignore[attr-defined]
+# What `tarfile` raises for a block of zeros, and where the file ends without one.
+_END: Final[type[Exception]] = tarfile.EOFHeaderError  # type: ignore[attr-defined]  # not in typeshed
+_NOTHING: Final[type[Exception]] = tarfile.EmptyHeaderError  # type: ignore[attr-defined]  # not in typeshed
 _BUFFER: Final = 1 << 16
 
 

@@ -197,9 +197,12 @@ def _end_links(tx: Connection, which: ColumnElement[bool]) -> None:
     tx.execute(delete(invitations).where(which, invitations.c.used_at.is_(None)))
 
 
-def digest(token: str) -> str:
-    """Returns what is stored of a token; tokens are long and random, so a plain hash is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+def digest(text: str) -> str:
+    """Returns what is stored in place of a text, by which it is known again.
+
+    That is no secret of words, which can be guessed; tokens are long and random, so that a plain hash is enough.
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _person(row: Any) -> Person:
